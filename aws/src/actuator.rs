@@ -1,0 +1,37 @@
+//! One change of the world at a time.
+
+use shared::config::ServiceConfig;
+use shared::decision::{Action, Effect};
+use shared::ports::{Actuator, EffectError};
+
+use crate::world::World;
+use crate::{revisions, routes, scaling, services};
+
+impl Actuator for World {
+    async fn apply(&self, config: &ServiceConfig, effect: &Effect) -> Result<(), EffectError> {
+        let budget = self.anchors.budget(&config.name, effect.deadline);
+        budget.left()?;
+        let clients = &self.clients;
+        let done = match &effect.action {
+            Action::Register { base, images, rollout } => {
+                revisions::register(clients, base, images, rollout, &budget).await
+            }
+            Action::Start { colour, revision, desired } => {
+                services::start(&clients.ecs, config, *colour, revision, *desired, &budget).await
+            }
+            Action::Scale { colour, desired } => services::scale(&clients.ecs, config, *colour, *desired, &budget).await,
+            Action::Weights { route, weights } => routes::write(&clients.elb, route, weights, &budget).await,
+            Action::Scaling { colour, wanted } => {
+                scaling::set(&clients.scaling, config, *colour, wanted, &budget).await
+            }
+            Action::Tidy { family, keep, in_use } => {
+                revisions::tidy(&clients.ecs, family, *keep, in_use, &budget).await
+            }
+        };
+        match &done {
+            Ok(()) => tracing::info!(service = %config.name, %effect, "applied"),
+            Err(error) => tracing::warn!(service = %config.name, %effect, %error, "not applied"),
+        }
+        done
+    }
+}

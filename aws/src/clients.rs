@@ -1,0 +1,158 @@
+//! The SDK clients, made once in the init phase: made lazily, the first call of a function costs five times as much.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::errors::chain;
+
+/// Every client of the product. Reads retry as the SDK does, three attempts within five seconds; writes override that.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Amazon ECS.
+    pub ecs: aws_sdk_ecs::Client,
+    /// Elastic Load Balancing, the generation with target groups.
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    /// CloudWatch.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// Application Auto Scaling.
+    pub scaling: aws_sdk_applicationautoscaling::Client,
+    /// Amazon ECR.
+    pub ecr: aws_sdk_ecr::Client,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// SNS.
+    pub sns: aws_sdk_sns::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The region the clients speak to, where one is known.
+    pub region: Option<String>,
+    /// Whether the endpoint is plain HTTP.
+    plain: bool,
+}
+
+impl Clients {
+    /// Clients as the environment says: region, credentials, profile, `AWS_ENDPOINT_URL`.
+    pub async fn load() -> Clients {
+        let plain = std::env::var("AWS_ENDPOINT_URL").is_ok_and(|url| url.starts_with("http://"));
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client(plain))
+            .retry_config(reading_retries())
+            .timeout_config(reading_timeouts())
+            .load()
+            .await;
+        Clients::from_config(&config, plain)
+    }
+
+    /// Clients of a given configuration, with the retries and timeouts of reads; `plain` as in [`Clients::load`].
+    #[must_use]
+    pub fn from_config(config: &SdkConfig, plain: bool) -> Clients {
+        Clients {
+            ecs: aws_sdk_ecs::Client::new(config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            scaling: aws_sdk_applicationautoscaling::Client::new(config),
+            ecr: aws_sdk_ecr::Client::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+            region: config.region().map(|region| region.as_ref().to_owned()),
+            plain,
+        }
+    }
+
+    /// A client for what is no AWS API, on the same TLS stack.
+    #[must_use]
+    pub fn web(&self) -> Web {
+        Web::new(self.plain)
+    }
+}
+
+/// Three attempts, quick ones: a look that takes long is a look that is old.
+fn reading_retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(1))
+}
+
+fn reading_timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(1500))
+        .operation_attempt_timeout(Duration::from_millis(2500))
+        .operation_timeout(Duration::from_secs(5))
+        .build()
+}
+
+/// rustls with ring; without TLS for a plain endpoint, which then needs no CA certificates on the machine (without any,
+/// the TLS client panics on its first call).
+fn http_client(plain: bool) -> SharedHttpClient {
+    if plain {
+        Builder::new().build_http()
+    } else {
+        Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    }
+}
+
+/// A plain web client: one POST of JSON at a time.
+#[derive(Clone, Debug)]
+pub struct Web(SharedHttpConnector);
+
+/// What a web server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Retry-After` header in seconds, where there is one.
+    pub retry_after: Option<u64>,
+    /// The body.
+    pub body: String,
+}
+
+impl Web {
+    fn new(plain: bool) -> Web {
+        let connector = if plain {
+            Connector::builder().build_http()
+        } else {
+            Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+        };
+        Web(SharedHttpConnector::new(connector))
+    }
+
+    /// Posts JSON, waiting `timeout` at most. The URL may be a secret and is in no error.
+    ///
+    /// # Errors
+    /// A sentence: no valid URL, no connection, no answer in time.
+    pub async fn post_json(&self, url: &str, body: String, timeout: Duration) -> Result<WebAnswer, String> {
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(|error| chain(&error))?;
+        request.set_uri(url).map_err(|_| "the URL is not valid".to_owned())?;
+        request.headers_mut().insert("content-type", "application/json; charset=utf-8");
+        let answer = tokio::time::timeout(timeout, self.0.call(request))
+            .await
+            .map_err(|_| format!("no answer within {} s", timeout.as_secs()))?
+            .map_err(|error| chain(&error))?;
+        tokio::time::timeout(timeout, read_answer(answer))
+            .await
+            .map_err(|_| format!("no whole answer within {} s", timeout.as_secs()))?
+    }
+}
+
+async fn read_answer(mut answer: HttpResponse) -> Result<WebAnswer, String> {
+    let status = answer.status().as_u16();
+    let retry_after = answer.headers().get("retry-after").and_then(|text| text.trim().parse().ok());
+    let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
+    let bytes = aws_smithy_types::byte_stream::ByteStream::new(body).collect().await.map_err(|error| chain(&error))?;
+    Ok(WebAnswer { status, retry_after, body: String::from_utf8_lossy(&bytes.into_bytes()).into_owned() })
+}

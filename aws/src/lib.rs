@@ -1,0 +1,35 @@
+//! The adapters of Flipback: the only crate that names the AWS SDK. It acts and never decides.
+//!
+//! [`World`] reads and changes AWS, [`Table`] keeps the records, [`Queues`] wake the loop, [`Teller`] tells people; each
+//! implements a port of `shared`. [`lambda`] is what every function's main needs.
+
+mod actuator;
+mod alarms;
+mod clients;
+mod clock;
+mod count;
+mod errors;
+pub mod images;
+pub mod lambda;
+pub mod lookup;
+mod observer;
+mod raw;
+mod requests;
+mod revisions;
+mod routes;
+mod scaling;
+mod services;
+pub mod store;
+mod targets;
+mod tell;
+mod wakes;
+mod world;
+
+pub use clients::{Clients, Web, WebAnswer};
+pub use clock::SystemClock;
+pub use errors::{Failure, Kind};
+pub use revisions::ROLLOUT_TAG;
+pub use store::Table;
+pub use tell::{TellError, Teller};
+pub use wakes::Queues;
+pub use world::World;

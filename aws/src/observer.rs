@@ -1,0 +1,117 @@
+//! One look at the world: what was asked for, all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::config::ServiceConfig;
+use shared::ids::{Colour, TargetGroupArn};
+use shared::observation::{Ask, ColourReading, Observation, Reading, RequestCount, ServiceReading, TargetCounts};
+use shared::ports::Observer;
+use shared::time::Time;
+
+use crate::world::World;
+use crate::{alarms, requests, revisions, routes, scaling, services, targets};
+
+type Services = BTreeMap<Colour, Reading<Option<ServiceReading>>>;
+type Targets = BTreeMap<TargetGroupArn, Reading<TargetCounts>>;
+type Requests = BTreeMap<Colour, Reading<RequestCount>>;
+
+impl Observer for World {
+    async fn observe(&self, config: &ServiceConfig, ask: &Ask, at: Time) -> Observation {
+        self.anchors.look(&config.name, at);
+        let routes = async {
+            if ask.routes {
+                routes::read(&self.clients.elb, &config.engine.routes).await
+            } else {
+                config.engine.routes.iter().map(|route| (route.clone(), Reading::not_asked())).collect()
+            }
+        };
+        let alarms = async {
+            let names = config.alarms.all();
+            if ask.alarms {
+                alarms::read(&self.clients.cloudwatch, &config.cluster, &names).await
+            } else {
+                names.into_iter().map(|name| (name, Reading::not_asked())).collect()
+            }
+        };
+        let scaling = async {
+            if ask.scaling { scaling::read(&self.clients.scaling, config).await } else { BTreeMap::new() }
+        };
+        let registered = async {
+            match &ask.registered {
+                Some((base, rollout)) => revisions::registered(&self.clients.ecs, base, rollout).await,
+                None => Reading::not_asked(),
+            }
+        };
+        let (routes, (services, targets, requests), alarms, mut scaling, registered) =
+            tokio::join!(routes, self.inside(config, ask, at), alarms, scaling, registered);
+        let colours = Colour::BOTH.into_iter().map(|colour| {
+            let mut reading = ColourReading::nothing();
+            if let Some(service) = services.get(&colour) {
+                let groups = groups_of(service);
+                reading.targets =
+                    targets.iter().filter(|(group, _)| groups.contains(*group)).map(|(g, r)| (g.clone(), r.clone())).collect();
+                reading.service = service.clone();
+            }
+            if let Some(requests) = requests.get(&colour) {
+                reading.requests = requests.clone();
+            }
+            if let Some(scaling) = scaling.remove(&colour) {
+                reading.scaling = scaling;
+            }
+            (colour, reading)
+        });
+        Observation { at, routes, colours: colours.collect(), alarms, registered, failures: Vec::new() }
+    }
+}
+
+impl World {
+    /// The services, and what hangs on their target groups.
+    async fn inside(&self, config: &ServiceConfig, ask: &Ask, at: Time) -> (Services, Targets, Requests) {
+        if !(ask.services || ask.targets || ask.requests.is_some()) {
+            return (Services::new(), Targets::new(), Requests::new());
+        }
+        let services = services::read(&self.clients.ecs, config).await;
+        let targets = async {
+            if !ask.targets {
+                return Targets::new();
+            }
+            targets::read(&self.clients.elb, services.values().flat_map(groups_of).collect()).await
+        };
+        let requests = async {
+            let Some((colours, since)) = &ask.requests else { return Requests::new() };
+            self.requests(&services, colours, *since, at).await
+        };
+        let (targets, requests) = tokio::join!(targets, requests);
+        (services, targets, requests)
+    }
+
+    async fn requests(&self, services: &Services, colours: &BTreeSet<Colour>, since: Time, at: Time) -> Requests {
+        let mut readings = Requests::new();
+        let mut groups = BTreeMap::new();
+        for colour in colours {
+            match services.get(colour) {
+                Some(Reading::Known(Some(service))) => {
+                    groups.insert(*colour, service.target_groups.iter().cloned().collect());
+                }
+                Some(Reading::Known(None)) => {
+                    readings.insert(*colour, Reading::Unknown("there is no service whose requests to count".to_owned()));
+                }
+                Some(Reading::Unknown(why)) => {
+                    readings.insert(*colour, Reading::Unknown(why.clone()));
+                }
+                None => {}
+            }
+        }
+        if !groups.is_empty() {
+            readings.extend(requests::read(&self.clients, &self.balancers, &groups, since, at, &self.margins).await);
+        }
+        readings
+    }
+}
+
+fn groups_of(service: &Reading<Option<ServiceReading>>) -> BTreeSet<TargetGroupArn> {
+    match service {
+        Reading::Known(Some(service)) => service.target_groups.iter().cloned().collect(),
+        Reading::Known(None) | Reading::Unknown(_) => BTreeSet::new(),
+    }
+}

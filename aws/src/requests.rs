@@ -1,0 +1,190 @@
+//! How many requests each colour got, over whole metric periods that CloudWatch is believed to have complete.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, StatusCode};
+use shared::ids::{Colour, TargetGroupArn};
+use shared::observation::{Reading, RequestCount};
+use shared::rollout::Margins;
+use shared::time::{Span, Time};
+
+use crate::clients::Clients;
+use crate::errors::{During, Failure};
+
+/// The load balancer of each target group: a target group belongs to one for as long as it is used.
+#[derive(Debug, Default)]
+pub(crate) struct Balancers(Mutex<BTreeMap<TargetGroupArn, String>>);
+
+impl Balancers {
+    /// The ARN suffix of each group's load balancer; groups that no load balancer uses are left out.
+    pub(crate) async fn of(
+        &self,
+        client: &aws_sdk_elasticloadbalancingv2::Client,
+        groups: &BTreeSet<TargetGroupArn>,
+    ) -> Result<BTreeMap<TargetGroupArn, String>, Failure> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let missing: Vec<String> =
+            groups.iter().filter(|group| !known.contains_key(group)).map(|group| group.0.clone()).collect();
+        if !missing.is_empty() {
+            let request = client.describe_target_groups().set_target_group_arns(Some(missing));
+            let answer = request.send().await.during("elasticloadbalancing:DescribeTargetGroups")?;
+            for group in answer.target_groups() {
+                if let (Some(arn), [balancer, ..]) = (group.target_group_arn(), group.load_balancer_arns()) {
+                    known.insert(arn.into(), suffix(balancer, "loadbalancer/").to_owned());
+                }
+            }
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known.clone();
+        }
+        known.retain(|group, _| groups.contains(group));
+        Ok(known)
+    }
+}
+
+/// The part of an ARN after `marker`: what CloudWatch's dimensions hold.
+fn suffix<'a>(arn: &'a str, marker: &str) -> &'a str {
+    arn.split_once(marker).map_or(arn, |(_, suffix)| suffix)
+}
+
+fn group_dimension(group: &TargetGroupArn) -> &str {
+    group.0.find("targetgroup/").map_or(group.as_str(), |at| &group.0[at..])
+}
+
+/// The end of the last period that is complete at `at`, never before `since`.
+fn complete_until(since: Time, at: Time, margins: &Margins) -> Time {
+    at.minus(margins.metric_delay).floor(margins.metric_period).max(since)
+}
+
+/// Counts the requests to the target groups of each colour since `since`, in one call.
+pub(crate) async fn read(
+    clients: &Clients,
+    balancers: &Balancers,
+    groups: &BTreeMap<Colour, BTreeSet<TargetGroupArn>>,
+    since: Time,
+    at: Time,
+    margins: &Margins,
+) -> BTreeMap<Colour, Reading<RequestCount>> {
+    let until = complete_until(since, at, margins);
+    let sums = if until <= since {
+        Ok(BTreeMap::new())
+    } else {
+        sum(clients, balancers, groups, since, until, margins.metric_period).await
+    };
+    let reading_of = |colour| match &sums {
+        Ok(sums) => {
+            let count = sums.get(colour).copied().unwrap_or(0);
+            Reading::Known(RequestCount { count, complete_until: until })
+        }
+        Err(failure) => Reading::Unknown(failure.to_string()),
+    };
+    groups.keys().map(|colour| (*colour, reading_of(colour))).collect()
+}
+
+async fn sum(
+    clients: &Clients,
+    balancers: &Balancers,
+    groups: &BTreeMap<Colour, BTreeSet<TargetGroupArn>>,
+    since: Time,
+    until: Time,
+    period: Span,
+) -> Result<BTreeMap<Colour, u64>, Failure> {
+    const CALL: &str = "cloudwatch:GetMetricData";
+    let all: BTreeSet<TargetGroupArn> = groups.values().flatten().cloned().collect();
+    let balancers = balancers.of(&clients.elb, &all).await?;
+    let mut queries = Vec::new();
+    let mut colours: BTreeMap<String, Colour> = BTreeMap::new();
+    for (colour, groups) in groups {
+        // A group that no load balancer uses gets no request.
+        for (group, balancer) in groups.iter().filter_map(|group| balancers.get_key_value(group)) {
+            let id = format!("m{}", queries.len());
+            queries.push(query(&id, group, balancer, period));
+            colours.insert(id, *colour);
+        }
+    }
+    let mut sums: BTreeMap<Colour, u64> = BTreeMap::new();
+    if queries.is_empty() {
+        return Ok(sums);
+    }
+    let mut token = None;
+    let mut answered: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let request = clients
+            .cloudwatch
+            .get_metric_data()
+            .set_metric_data_queries(Some(queries.clone()))
+            .start_time(stamp(since))
+            .end_time(stamp(until))
+            .set_next_token(token);
+        let answer = request.send().await.during(CALL)?;
+        for result in answer.metric_data_results() {
+            let id = result.id().unwrap_or_default();
+            match result.status_code() {
+                Some(StatusCode::Complete) => {
+                    answered.insert(id.to_owned());
+                }
+                // More of the same result comes with the next page.
+                Some(StatusCode::PartialData) if answer.next_token().is_some() => {}
+                other => {
+                    let status = other.map_or("none", StatusCode::as_str);
+                    return Err(Failure::unreadable(CALL, format!("a result's status is {status}, not Complete")));
+                }
+            }
+            if let Some(colour) = colours.get(id) {
+                *sums.entry(*colour).or_default() += total(result.values());
+            }
+        }
+        token = answer.next_token.clone();
+        if token.is_none() {
+            break;
+        }
+    }
+    if answered.len() < queries.len() {
+        return Err(Failure::unreadable(CALL, "not every metric was answered"));
+    }
+    Ok(sums)
+}
+
+/// Counts are whole; ALB sends none at all for a period without requests.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn total(values: &[f64]) -> u64 {
+    values.iter().filter(|value| value.is_finite()).sum::<f64>().max(0.0).round() as u64
+}
+
+fn query(id: &str, group: &TargetGroupArn, balancer: &str, period: Span) -> MetricDataQuery {
+    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+    let metric = Metric::builder()
+        .namespace("AWS/ApplicationELB")
+        .metric_name("RequestCount")
+        .dimensions(dimension("LoadBalancer", balancer))
+        .dimensions(dimension("TargetGroup", group_dimension(group)))
+        .build();
+    let period = i32::try_from(period.ceil_secs()).unwrap_or(60);
+    let stat = MetricStat::builder().metric(metric).period(period).stat("Sum").build();
+    MetricDataQuery::builder().id(id).metric_stat(stat).return_data(true).build()
+}
+
+fn stamp(time: Time) -> DateTime {
+    DateTime::from_millis(i64::try_from(time.0).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dimensions_are_arn_suffixes() {
+        let arn = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/shop/0123";
+        assert_eq!(suffix(arn, "loadbalancer/"), "app/shop/0123");
+        let group = TargetGroupArn::from("arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/blue/0123");
+        assert_eq!(group_dimension(&group), "targetgroup/blue/0123");
+    }
+
+    #[test]
+    fn a_period_that_cloudwatch_may_not_have_yet_is_not_counted() {
+        let margins = Margins::default();
+        let minute = |n| Time(n * 60_000);
+        assert_eq!(complete_until(minute(10), Time(minute(14).0 + 5_000), &margins), minute(12));
+        assert_eq!(complete_until(minute(10), minute(11), &margins), minute(10));
+    }
+}

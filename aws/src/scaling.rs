@@ -1,0 +1,92 @@
+//! Scalable targets of Application Auto Scaling.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_applicationautoscaling::Client;
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace, SuspendedState};
+use shared::config::ServiceConfig;
+use shared::ids::Colour;
+use shared::observation::{Reading, ScalingReading, Suspended};
+use shared::ports::EffectError;
+use shared::rollout::ScalingWanted;
+
+use crate::clock::{Budget, once};
+use crate::count::{count, number};
+use crate::errors::{During, Failure};
+
+/// `service/CLUSTER/SERVICE`, as Application Auto Scaling names an ECS service.
+fn resource_id(config: &ServiceConfig, colour: Colour) -> String {
+    let cluster = config.cluster.rsplit('/').next().unwrap_or(&config.cluster);
+    format!("service/{cluster}/{}", config.engine.service(colour))
+}
+
+/// Reads both colours in one call.
+pub(crate) async fn read(client: &Client, config: &ServiceConfig) -> BTreeMap<Colour, Reading<Option<ScalingReading>>> {
+    let found = describe(client, Colour::BOTH.map(|colour| resource_id(config, colour)).to_vec()).await;
+    let reading_of = |colour| match &found {
+        Ok(targets) => Reading::Known(targets.get(&resource_id(config, colour)).copied()),
+        Err(failure) => Reading::Unknown(failure.to_string()),
+    };
+    Colour::BOTH.into_iter().map(|colour| (colour, reading_of(colour))).collect()
+}
+
+async fn describe(client: &Client, ids: Vec<String>) -> Result<BTreeMap<String, ScalingReading>, Failure> {
+    let request = client
+        .describe_scalable_targets()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .set_resource_ids(Some(ids));
+    let answer = request.send().await.during("application-autoscaling:DescribeScalableTargets")?;
+    Ok(answer.scalable_targets().iter().map(|target| (target.resource_id().to_owned(), reading(target))).collect())
+}
+
+fn reading(target: &ScalableTarget) -> ScalingReading {
+    let flag = |flag: Option<bool>| flag == Some(true);
+    let state = target.suspended_state();
+    ScalingReading {
+        min: count(target.min_capacity()),
+        max: count(target.max_capacity()),
+        suspended: Suspended {
+            scale_in: flag(state.and_then(SuspendedState::dynamic_scaling_in_suspended)),
+            scale_out: flag(state.and_then(SuspendedState::dynamic_scaling_out_suspended)),
+            scheduled: flag(state.and_then(SuspendedState::scheduled_scaling_suspended)),
+        },
+    }
+}
+
+/// Sets bounds and suspensions of a scalable target that exists. RegisterScalableTarget would make a missing one anew,
+/// and nobody wished for one: so it is looked for just before.
+pub(crate) async fn set(
+    client: &Client,
+    config: &ServiceConfig,
+    colour: Colour,
+    wanted: &ScalingWanted,
+    budget: &Budget,
+) -> Result<(), EffectError> {
+    let id = resource_id(config, colour);
+    budget
+        .run(async || {
+            let found = budget.read(describe(client, vec![id.clone()])).await?;
+            if !found.contains_key(&id) {
+                return Err(EffectError::Transient(format!("not written: there is no scalable target {id} any more")));
+            }
+            let suspended = SuspendedState::builder()
+                .dynamic_scaling_in_suspended(wanted.suspended.scale_in)
+                .dynamic_scaling_out_suspended(wanted.suspended.scale_out)
+                .scheduled_scaling_suspended(wanted.suspended.scheduled)
+                .build();
+            let request = client
+                .register_scalable_target()
+                .service_namespace(ServiceNamespace::Ecs)
+                .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+                .resource_id(&id)
+                .set_min_capacity(wanted.bounds.map(|(min, _)| number(min)))
+                .set_max_capacity(wanted.bounds.map(|(_, max)| number(max)))
+                .suspended_state(suspended);
+            let once = once!(aws_sdk_applicationautoscaling, budget.left()?);
+            let call = "application-autoscaling:RegisterScalableTarget";
+            request.customize().config_override(once).send().await.during(call)?;
+            Ok(())
+        })
+        .await
+}

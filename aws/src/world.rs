@@ -1,0 +1,26 @@
+//! The world as the loop sees it: one observer and one actuator over all of AWS.
+
+use std::sync::Arc;
+
+use shared::rollout::Margins;
+
+use crate::clients::Clients;
+use crate::clock::Anchors;
+use crate::requests::Balancers;
+
+/// Reads and changes what belongs to a service. It decides nothing. Cheap to clone; clones share what they remember.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub(crate) clients: Clients,
+    pub(crate) margins: Margins,
+    pub(crate) anchors: Arc<Anchors>,
+    pub(crate) balancers: Arc<Balancers>,
+}
+
+impl World {
+    /// A world read and changed through these clients.
+    #[must_use]
+    pub fn new(clients: Clients, margins: Margins) -> World {
+        World { clients, margins, anchors: Arc::default(), balancers: Arc::default() }
+    }
+}

@@ -1,0 +1,20 @@
+//! The Lambda host: real binaries as processes, each behind a Runtime API of its own.
+
+mod invoke;
+mod log;
+mod process;
+mod runtime_api;
+
+pub use log::{LogLine, LogSink};
+pub(crate) use invoke::Function;
+pub(crate) use log::FunctionLog;
+
+/// Access keys of function processes: this and the function's name. The journal tells callers by it.
+pub(crate) const KEY_PREFIX: &str = "FUNCTION.";
+
+use std::path::{Path, PathBuf};
+
+/// The binary of a function: `DIR/NAME`, or `DIR/NAME/bootstrap` as cargo-lambda lays it out.
+pub(crate) fn binary(dir: &Path, name: &str) -> Option<PathBuf> {
+    [dir.join(name), dir.join(name).join("bootstrap")].into_iter().find(|path| path.is_file())
+}

@@ -1,0 +1,114 @@
+//! Load balancers.
+
+use serde_json::{Value, json};
+
+use super::tags::{attribute_list, lay_over};
+use super::{LoadBalancer, not_found, validation};
+use crate::error::Answer;
+use crate::input::{In, page};
+use crate::{AwsError, Call, World, time};
+
+impl World {
+    pub(super) fn create_load_balancer(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
+        let name = input.str("Name")?.to_owned();
+        let kind = input.opt_str("Type").unwrap_or("application");
+        if kind != "application" {
+            return Err(validation(format!("Load balancers of type '{kind}' are not in this local cloud yet")));
+        }
+        let wrong = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+        if name.len() > 32 || name.chars().any(wrong) || name.starts_with('-') || name.ends_with('-') {
+            return Err(validation(format!("The load balancer name '{name}' is not valid")));
+        }
+        if let Some(known) = self.elb.load_balancers.values().find(|lb| lb.name == name && lb.region == call.region) {
+            return Ok(json!({ "LoadBalancers": [known.doc] }));
+        }
+        let id = self.core.ids.hex16();
+        let account = &self.core.settings.account;
+        let suffix = format!("app/{name}/{id}");
+        let arn = format!("arn:aws:elasticloadbalancing:{}:{account}:loadbalancer/{suffix}", call.region);
+        let mut zones: Vec<Value> = Vec::new();
+        let mapped = input.list("SubnetMappings").iter().filter_map(|mapping| mapping["SubnetId"].as_str());
+        for (place, subnet) in input.strs("Subnets").into_iter().chain(mapped).enumerate() {
+            let zone = format!("{}{}", call.region, ["a", "b", "c"][place % 3]);
+            zones.push(json!({ "ZoneName": zone, "SubnetId": subnet, "LoadBalancerAddresses": [] }));
+        }
+        let scheme = input.opt_str("Scheme").unwrap_or("internet-facing");
+        let doc = json!({
+            "LoadBalancerArn": arn,
+            "DNSName": format!("{name}-{}.{}.elb.amazonaws.com", self.core.ids.bits() % 1_000_000_000, call.region),
+            "CanonicalHostedZoneId": "Z35SXDOTRQ7X7K",
+            "CreatedTime": time::stamp(call.now),
+            "LoadBalancerName": name,
+            "Scheme": scheme,
+            "VpcId": "vpc-0f1b0000",
+            "State": { "Code": "active" },
+            "Type": "application",
+            "AvailabilityZones": zones,
+            "SecurityGroups": input.strs("SecurityGroups"),
+            "IpAddressType": input.opt_str("IpAddressType").unwrap_or("ipv4"),
+        });
+        self.elb_set_tags(&arn, input.list("Tags"))?;
+        let attributes = [
+            ("idle_timeout.timeout_seconds", "60"),
+            ("deletion_protection.enabled", "false"),
+            ("routing.http2.enabled", "true"),
+            ("access_logs.s3.enabled", "false"),
+        ];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let balancer = LoadBalancer { name, region: call.region.to_owned(), suffix, doc: doc.clone(), attributes };
+        self.elb.load_balancers.insert(arn, balancer);
+        Ok(json!({ "LoadBalancers": [doc] }))
+    }
+
+    pub(super) fn describe_load_balancers(&self, input: In<'_>) -> Answer {
+        let (arns, names) = (input.strs("LoadBalancerArns"), input.strs("Names"));
+        let mut found: Vec<&Value> = Vec::new();
+        for arn in &arns {
+            found.push(&self.elb.load_balancers.get(*arn).ok_or_else(|| not_found("LoadBalancer"))?.doc);
+        }
+        for name in &names {
+            let named = self.elb.load_balancers.values().find(|lb| lb.name == *name);
+            found.push(&named.ok_or_else(|| not_found("LoadBalancer"))?.doc);
+        }
+        if arns.is_empty() && names.is_empty() {
+            found.extend(self.elb.load_balancers.values().map(|lb| &lb.doc));
+        }
+        paged("LoadBalancers", &found, input)
+    }
+
+    pub(super) fn delete_load_balancer(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
+        let arn = input.str("LoadBalancerArn")?;
+        let of_this = |(_, listener): &(&String, &super::Listener)| listener.load_balancer == arn;
+        let listeners: Vec<String> = self.elb.listeners.iter().filter(of_this).map(|(arn, _)| arn.clone()).collect();
+        for listener in listeners {
+            self.remove_listener(&listener, call.now);
+        }
+        // Deleting one that is gone succeeds, as the API reference says.
+        self.elb.load_balancers.remove(arn);
+        Ok(json!({}))
+    }
+
+    pub(super) fn load_balancer_attributes(&self, input: In<'_>) -> Answer {
+        let balancer = self.elb.load_balancers.get(input.str("LoadBalancerArn")?);
+        let balancer = balancer.ok_or_else(|| not_found("LoadBalancer"))?;
+        Ok(json!({ "Attributes": attribute_list(&balancer.attributes) }))
+    }
+
+    pub(super) fn modify_load_balancer_attributes(&mut self, input: In<'_>) -> Answer {
+        let balancer = self.elb.load_balancers.get_mut(input.str("LoadBalancerArn")?);
+        let balancer = balancer.ok_or_else(|| not_found("LoadBalancer"))?;
+        lay_over(&mut balancer.attributes, input.list("Attributes"));
+        Ok(json!({ "Attributes": attribute_list(&balancer.attributes) }))
+    }
+}
+
+/// One page of a Describe answer, with `NextMarker`.
+pub(super) fn paged<T: Clone + serde::Serialize>(member: &str, items: &[T], input: In<'_>) -> Result<Value, AwsError> {
+    let size = input.opt_u64("PageSize")?.unwrap_or(400).clamp(1, 400) as usize;
+    let (items, next) = page(items, input.opt_str("Marker"), size).ok_or_else(|| input.invalid("Marker"))?;
+    let mut answer = json!({ member: items });
+    if let Some(next) = next {
+        answer["NextMarker"] = json!(next);
+    }
+    Ok(answer)
+}

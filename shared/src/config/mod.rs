@@ -1,0 +1,147 @@
+//! The configuration file `flipback.yaml`: what people write, and what it means.
+//!
+//! [`typed`] holds the file as written; [`ServiceConfig`] is one service of it, checked, and pinned into a rollout when
+//! that starts: `apply` changes the configuration, never a running rollout.
+
+mod advice;
+mod check;
+mod parse;
+mod typed;
+
+pub use advice::{Advice, AlarmTiming, advise};
+pub use parse::{ConfigError, parse, schema};
+pub use typed::{
+    AlarmsTyped, CanaryStep, EngineTyped, File, ImageTyped, ManagedTyped, Mode, NoTraffic, OnNewPush, ServiceTyped,
+    StrategyTyped, TagRule,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AlarmName, Colour, RouteArn, ServiceName};
+use crate::strategy::Step;
+use crate::time::Span;
+
+/// One service as configured, checked and complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceConfig {
+    /// The service's name in Flipback.
+    pub name: ServiceName,
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// The images whose pushes deploy the service; at least one, repositories unique.
+    pub images: Vec<ImageRule>,
+    /// What moves the traffic.
+    pub engine: Managed,
+    /// The weights to go through, in order; the last one is 100.
+    pub steps: Vec<Step>,
+    /// The alarms that roll back.
+    pub alarms: Alarms,
+    /// Whether a rollout may run although no alarm covers the candidate.
+    pub accept_no_alarms: bool,
+    /// Whether target group stickiness on a route is accepted (it keeps clients on the old side after a flip).
+    pub accept_stickiness: bool,
+    /// What a bake without any request means.
+    pub no_traffic: NoTraffic,
+    /// How long the old side is kept warm after the last bake.
+    pub standby: Span,
+    /// What a push does while a rollout runs.
+    pub on_new_push: OnNewPush,
+    /// Act, or only decide and tell.
+    pub mode: Mode,
+    /// How long pushes are collected into one rollout.
+    pub quiet: Span,
+    /// How many revisions of the task definition stay registered.
+    pub keep_revisions: u32,
+    /// How long a new revision may take until it is healthy.
+    pub start_deadline: Span,
+    /// How long a push may be held (alarm firing, unreadable state) until it is given up with a notice.
+    pub hold_deadline: Span,
+    /// How long a rollout may stand still in one step beyond its bake (paused, no traffic, foreign weights).
+    pub stall_deadline: Span,
+}
+
+/// One image of a service and which of its tags are deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageRule {
+    /// The ECR repository's name.
+    pub repository: String,
+    /// The container whose image is replaced; none: every container whose image comes from the repository.
+    pub container: Option<String>,
+    /// Which tags are deployed.
+    pub tags: TagRule,
+}
+
+/// The managed engine: two ordinary ECS services whose weights Flipback moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Managed {
+    /// The ECS service in the blue slot.
+    pub blue: String,
+    /// The ECS service in the green slot.
+    pub green: String,
+    /// The production routes; their weights move together.
+    pub routes: Vec<RouteArn>,
+}
+
+impl Managed {
+    /// The ECS service's name in a slot.
+    #[must_use]
+    pub fn service(&self, colour: Colour) -> &str {
+        match colour {
+            Colour::Blue => &self.blue,
+            Colour::Green => &self.green,
+        }
+    }
+}
+
+/// The alarms of a service and the side they belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alarms {
+    /// Alarms that watch blue only.
+    #[serde(default)]
+    pub blue: Vec<AlarmName>,
+    /// Alarms that watch green only.
+    #[serde(default)]
+    pub green: Vec<AlarmName>,
+    /// Alarms that watch whatever carries traffic.
+    #[serde(default)]
+    pub both: Vec<AlarmName>,
+    /// Alarms whose side is told from their dimensions when they are read.
+    #[serde(default)]
+    pub by_dimension: Vec<AlarmName>,
+}
+
+impl Alarms {
+    /// Every alarm once, in the order of their names.
+    #[must_use]
+    pub fn all(&self) -> Vec<AlarmName> {
+        let mut all: Vec<AlarmName> =
+            self.blue.iter().chain(&self.green).chain(&self.both).chain(&self.by_dimension).cloned().collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+impl ServiceConfig {
+    /// The rule for a repository's images, if the service has one.
+    #[must_use]
+    pub fn image(&self, repository: &str) -> Option<&ImageRule> {
+        self.images.iter().find(|image| image.repository == repository)
+    }
+
+    /// What the service owns; no other service may name one of these (design: one owner per thing).
+    #[must_use]
+    pub fn claims(&self) -> Vec<String> {
+        let mut claims: Vec<String> = Colour::BOTH
+            .iter()
+            .map(|&colour| format!("ecs-service/{}/{}", self.cluster, self.engine.service(colour)))
+            .chain(self.engine.routes.iter().map(|route| route.0.clone()))
+            .collect();
+        claims.sort();
+        claims
+    }
+}

@@ -1,0 +1,228 @@
+//! The file as people write it. Unknown keys are refused; every key has its meaning here, and the JSON Schema takes its
+//! descriptions from these comments.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AlarmName, RouteArn, ServiceName};
+use crate::time::Span;
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct File {
+    /// The version of the file's format: 1.
+    pub version: u32,
+    /// The services that are deployed.
+    pub services: Vec<ServiceTyped>,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ServiceTyped {
+    /// The service's name here; letters, digits and dashes.
+    pub name: ServiceName,
+    /// The ECS cluster's name.
+    pub cluster: String,
+    /// The image whose pushes deploy the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageTyped>,
+    /// The images whose pushes deploy the service, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageTyped>,
+    /// What moves the traffic.
+    pub engine: EngineTyped,
+    /// The weights to go through.
+    pub strategy: StrategyTyped,
+    /// The CloudWatch alarms that roll back: a list, or by side.
+    #[serde(default)]
+    pub alarms: AlarmsTyped,
+    /// `accept` lets a rollout run although no alarm covers the new side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_alarms: Option<Accept>,
+    /// `accept` takes target group stickiness on a route into the bargain: clients stay on the old side after a flip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stickiness: Option<Accept>,
+    /// What a bake without any request means: `hold` (default) or `proceed`.
+    #[serde(default)]
+    pub no_traffic: NoTraffic,
+    /// How long the old side is kept warm after the last bake (default 10m).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<Span>,
+    /// What a push does while a rollout runs: `supersede` (default) or `queue`.
+    #[serde(default)]
+    pub on_new_push: OnNewPush,
+    /// `act` (default), or `observe`: decides, records and tells, changes nothing.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How long pushes are collected into one rollout (default 0s for one image, 30s for several).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Span>,
+    /// How many revisions of the task definition stay registered (default 20, at least 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_revisions: Option<u32>,
+    /// How long a new revision may take until it is healthy (default 15m).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_deadline: Option<Span>,
+    /// How long a push is held, for example by a firing alarm, until it is given up with a notice (default 1h).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_deadline: Option<Span>,
+    /// How long a rollout may stand still beyond its bake (default 1h); then it rolls back, or calls a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall_deadline: Option<Span>,
+}
+
+/// An image and which of its tags are deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ImageTyped {
+    /// The ECR repository's name.
+    pub repository: String,
+    /// The container whose image is replaced (default: every container whose image comes from the repository).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Which tags are deployed.
+    pub tags: TagRule,
+}
+
+/// Which tags are deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TagRule {
+    /// Tags that are versions in this range (`>=1.0.0`); pre-releases only where the range names one.
+    Semver(String),
+    /// Tags that match a pattern (`release-*`).
+    Glob(String),
+    /// One tag that moves (`stable`); deployed by digest each time it does.
+    Exact(String),
+}
+
+/// What moves the traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum EngineTyped {
+    /// Two ECS services, blue and green, whose weights Flipback moves.
+    Managed(ManagedTyped),
+}
+
+/// The managed engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ManagedTyped {
+    /// The ECS service in the blue slot.
+    pub blue: String,
+    /// The ECS service in the green slot.
+    pub green: String,
+    /// The production routes: ARNs of listener rules, or of listeners (their default action).
+    pub routes: Vec<RouteArn>,
+}
+
+/// The weights to go through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum StrategyTyped {
+    /// All at once, then a bake.
+    BlueGreen {
+        /// How long 100 % is watched.
+        bake: Span,
+    },
+    /// Any list of weights, each with its bake, then 100 % and a last bake.
+    Canary {
+        /// The weights before 100 %.
+        steps: Vec<CanaryStep>,
+        /// How long 100 % is watched.
+        bake: Span,
+    },
+    /// Equal steps up to 100 %, then a bake.
+    Linear {
+        /// How many percent each step adds.
+        by: u8,
+        /// How long each step before 100 % is watched.
+        every: Span,
+        /// How long 100 % is watched.
+        bake: Span,
+    },
+}
+
+/// One step of a canary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CanaryStep {
+    /// The new side's share in percent, 1 to 99.
+    pub weight: u8,
+    /// How long it is watched.
+    pub bake: Span,
+}
+
+/// The alarms: a list whose sides are told from their dimensions, or by side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AlarmsTyped {
+    /// A list; whose side an alarm is on is told from its dimensions.
+    List(Vec<AlarmName>),
+    /// By side.
+    Sides(SidesTyped),
+}
+
+impl Default for AlarmsTyped {
+    fn default() -> Self {
+        AlarmsTyped::List(Vec::new())
+    }
+}
+
+/// Alarms by side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SidesTyped {
+    /// Alarms that watch blue only.
+    #[serde(default)]
+    pub blue: Vec<AlarmName>,
+    /// Alarms that watch green only.
+    #[serde(default)]
+    pub green: Vec<AlarmName>,
+    /// Alarms that watch whatever carries traffic.
+    #[serde(default)]
+    pub both: Vec<AlarmName>,
+}
+
+/// A risk taken in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Accept {
+    /// The risk is known and taken.
+    Accept,
+}
+
+/// What a bake without any request means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NoTraffic {
+    /// Nothing was proved: hold until requests come, roll back at the stall deadline.
+    #[default]
+    Hold,
+    /// Go on.
+    Proceed,
+}
+
+/// What a push does while a rollout runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnNewPush {
+    /// The running rollout goes back, then the new image starts.
+    #[default]
+    Supersede,
+    /// The running rollout ends first.
+    Queue,
+}
+
+/// Act, or only tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Deploys.
+    #[default]
+    Act,
+    /// Decides, records and tells; changes nothing.
+    Observe,
+}

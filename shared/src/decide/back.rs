@@ -1,0 +1,172 @@
+//! The way back: always allowed until the door, per route, retried at every look, never compensated.
+
+use crate::decision::{Action, Waiting};
+use crate::notice::Milestone;
+use crate::observation::Reading;
+use crate::rollout::{Cause, Expected, Outcome, Phase, Rollout, ScalingWanted, Target};
+use crate::weights::{Weights, candidate_percent, same_shares, split};
+
+use super::draft::{Draft, what};
+use super::{after, inbox, watch};
+
+/// Turns a rollout back: saved with the cause, and the weights written in the same decision.
+pub(super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
+    let percent = percent_now(draft, rollout);
+    inbox::put_in_quarantine(draft, rollout, &cause);
+    let milestone =
+        Milestone::GoingBack { what: what(&rollout.candidate), cause: cause.clone(), weight: percent };
+    draft.tell(Some(&rollout.id), milestone);
+    draft.enter(rollout, Phase::Returning { cause });
+    rollout.paused = None;
+    aim(draft, rollout);
+    write(draft, rollout);
+    draft.wait(Waiting::WeightsBack);
+}
+
+fn percent_now(draft: &Draft<'_>, rollout: &Rollout) -> u8 {
+    let Some(sides) = rollout.stable.and_then(|stable| draft.sides(stable)) else { return 0 };
+    let seen = draft.seen.routes.values().filter_map(|reading| candidate_percent(&reading.known()?.weights, &sides));
+    seen.max().unwrap_or(0)
+}
+
+/// The weights before the first shift are where every route goes back to; what was read there is kept as previous.
+fn aim(draft: &Draft<'_>, rollout: &mut Rollout) {
+    let sides = rollout.stable.and_then(|stable| draft.sides(stable));
+    for (route, expected) in &mut rollout.routes {
+        let from = draft.seen.routes.get(route).and_then(Reading::known).map_or(&expected.intended, |r| &r.weights);
+        // Without the services' target groups the saved weights still tell which group is whose.
+        let back = sides.as_ref().and_then(|sides| split(from, sides, 0).ok()).unwrap_or_else(|| expected.home.clone());
+        let home = expected.home.clone();
+        *expected = Expected { previous: from.clone(), intended: back, foreign_since: None, home };
+    }
+}
+
+/// Writes every route that does not read as it shall; a route that could not be read is written as well.
+fn write(draft: &mut Draft<'_>, rollout: &Rollout) -> bool {
+    let mut all_back = true;
+    if refuses(draft, rollout) {
+        return false;
+    }
+    let writes: Vec<(crate::ids::RouteArn, Weights)> = rollout
+        .routes
+        .iter()
+        .filter(|(route, expected)| {
+            draft.seen.routes.get(*route).and_then(Reading::known).is_none_or(|r| !same_shares(&r.weights, &expected.intended))
+        })
+        .map(|(route, expected)| (route.clone(), expected.intended.clone()))
+        .collect();
+    for (route, weights) in writes {
+        all_back = false;
+        draft.back(Action::Weights { route, weights });
+    }
+    all_back
+}
+
+/// Users' traffic on healthy tasks comes first: never to a side known dead, from a side known alive.
+fn refuses(draft: &Draft<'_>, rollout: &Rollout) -> bool {
+    rollout.stable.is_some_and(|stable| {
+        draft.dead(stable) && draft.alive(stable.other()) && percent_now(draft, rollout) > 0
+    })
+}
+
+pub(super) fn returning(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause) -> Rollout {
+    if refuses(draft, &rollout) {
+        let why = "the stable side has no healthy target; the traffic stays where healthy tasks are".to_owned();
+        draft.call(&mut rollout, why.clone(), "bring the stable side up; the flip follows by itself");
+        draft.wait(Waiting::Person(why));
+        return rollout;
+    }
+    aim(draft, &mut rollout);
+    if write(draft, &rollout) {
+        let took = draft.now.since(rollout.since);
+        let quarantined =
+            if cause.quarantines() { rollout.candidate.target.digests().into_iter().collect() } else { Vec::new() };
+        let what = what(&rollout.candidate);
+        let again = rollout.emptied.is_some() && rollout.called;
+        if !again {
+            draft.tell(Some(&rollout.id), Milestone::RolledBack { what, cause: cause.clone(), took, quarantined });
+        }
+        draft.enter(&mut rollout, Phase::Clearing { cause });
+        rollout.emptied = Some(draft.now);
+        return rollout;
+    }
+    if draft.now >= rollout.since.plus(rollout.config.start_deadline.min(MAX_RETURN)) {
+        let seen = draft.seen.failures.first().map_or_else(String::new, |failure| format!(": {}", failure.reason));
+        draft.call(
+            &mut rollout,
+            format!("the rollback has not taken: the weights are not back on the stable side{seen}"),
+            "it is tried again at every look; flipback status shows the weights, the AWS CLI can set them",
+        );
+    }
+    draft.wait(Waiting::WeightsBack);
+    rollout
+}
+
+/// A rollback is a matter of seconds; after this a person is called while it goes on.
+const MAX_RETURN: crate::time::Span = crate::time::Span::mins(2);
+
+pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause) -> Option<Rollout> {
+    let stable = rollout.stable?;
+    let late = draft.seen.routes.iter().any(|(route, reading)| {
+        let expected = rollout.routes.get(route);
+        match (reading.known(), expected) {
+            (Some(reading), Some(expected)) => !same_shares(&reading.weights, &expected.intended),
+            (Some(_) | None, None) | (None, Some(_)) => false,
+        }
+    });
+    if late {
+        // A forward write that landed late, or somebody else: before the watch ends it goes back again.
+        let until = rollout.forward_until.plus(draft.margins.effect_lifetime);
+        if draft.now <= until.plus(draft.margins.effect_lifetime) {
+            draft.enter(&mut rollout, Phase::Returning { cause });
+            rollout.called = true;
+            aim(draft, &mut rollout);
+            write(draft, &rollout);
+            draft.wait(Waiting::WeightsBack);
+            return Some(rollout);
+        }
+        watch::foreign(draft, &mut rollout);
+        return Some(rollout);
+    }
+    if draft.now >= rollout.since.plus(rollout.config.stall_deadline) {
+        let why = "the rolled-back side does not come to rest".to_owned();
+        draft.call(&mut rollout, why, "flipback why says what is waited for; the stable side carries all traffic");
+    }
+    let until = rollout.forward_until.plus(draft.margins.effect_lifetime);
+    if draft.seen.at <= until {
+        draft.wait_until(Waiting::LateWrites(until), until);
+        return Some(rollout);
+    }
+    let read_all = rollout.routes.keys().all(|route| draft.seen.routes.get(route).is_some_and(|r| r.known().is_some()));
+    if !read_all {
+        draft.wait(Waiting::Unknown("the weights after the rollback".to_owned()));
+        return Some(rollout);
+    }
+    let handed_on = draft.status.next.is_some();
+    if !handed_on && !after::rest(draft, &mut rollout, stable.other()) {
+        return Some(rollout);
+    }
+    if let Some(prior) = rollout.scaling.get(&stable).copied().flatten() {
+        let wanted = ScalingWanted { bounds: None, suspended: prior.suspended };
+        if !watch::scaling(draft, &mut rollout, stable, wanted) {
+            return Some(rollout);
+        }
+    }
+    if cause == Cause::Superseded {
+        inherit(draft, &rollout);
+    }
+    after::settle(draft, &rollout, stable);
+    draft.end(&rollout, Outcome::RolledBack(cause));
+    None
+}
+
+/// A superseded rollout's images live on in the one that takes its place, unless that brings its own.
+pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
+    if let (Target::Images(old), Some(next)) = (&rollout.candidate.target, &mut draft.status.next)
+        && let Target::Images(new) = &mut next.target
+    {
+        for (repository, image) in old {
+            new.entry(repository.clone()).or_insert_with(|| image.clone());
+        }
+    }
+}

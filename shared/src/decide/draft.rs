@@ -1,0 +1,228 @@
+//! A decision while it is being made.
+
+use crate::config::ServiceConfig;
+use crate::decision::{Action, Decision, Effect, Waiting};
+use crate::ids::{Colour, IntentId, RolloutId, TargetGroupArn};
+use crate::notice::{Milestone, Notice};
+use crate::observation::{ColourReading, Observation, Reading, ServiceReading, TargetCounts};
+use crate::rollout::{Candidate, Ended, Margins, Outcome, Phase, Rollout, Status, Target, Wish, FORMAT};
+use crate::time::{Span, Time};
+use crate::weights::Sides;
+
+use super::Input;
+
+/// An alarm that was told to have fired, by an event of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Fired {
+    pub(super) alarm: String,
+    pub(super) at: Time,
+    pub(super) reason: String,
+}
+
+pub(super) struct Draft<'a> {
+    pub(super) config: &'a ServiceConfig,
+    pub(super) seen: &'a Observation,
+    pub(super) margins: &'a Margins,
+    pub(super) now: Time,
+    pub(super) status: Status,
+    pub(super) fired: Vec<Fired>,
+    pub(super) consumed: Vec<IntentId>,
+    effects: Vec<Effect>,
+    notices: Vec<Notice>,
+    waiting: Waiting,
+    look: Option<Span>,
+    ended: bool,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(input: &Input<'a>) -> Draft<'a> {
+        let mut status = input.status.clone();
+        status.format = FORMAT;
+        Draft {
+            config: input.config,
+            seen: input.seen,
+            margins: input.margins,
+            now: input.now,
+            status,
+            fired: Vec::new(),
+            consumed: Vec::new(),
+            effects: Vec::new(),
+            notices: Vec::new(),
+            waiting: Waiting::Idle,
+            look: None,
+            ended: false,
+        }
+    }
+
+    /// A forward effect: it has a deadline, which the status remembers.
+    pub(super) fn forward(&mut self, rollout: &mut Rollout, action: Action) {
+        let deadline = self.now.plus(self.margins.forward);
+        rollout.forward_until = rollout.forward_until.max(deadline);
+        self.effects.push(Effect { action, deadline: Some(deadline) });
+    }
+
+    /// An effect that brings traffic back, or protects it.
+    pub(super) fn back(&mut self, action: Action) {
+        let at = self.effects.iter().take_while(|effect| effect.is_back()).count();
+        self.effects.insert(at, Effect { action, deadline: None });
+    }
+
+    pub(super) fn tell(&mut self, rollout: Option<&RolloutId>, milestone: Milestone) {
+        self.status.notices += 1;
+        self.notices.push(Notice {
+            service: self.config.name.clone(),
+            rollout: rollout.cloned(),
+            number: self.status.notices,
+            at: self.now,
+            milestone,
+        });
+    }
+
+    /// Calls a person about the present phase, once.
+    pub(super) fn call(&mut self, rollout: &mut Rollout, why: String, advice: &str) {
+        if !rollout.called {
+            rollout.called = true;
+            self.tell(Some(&rollout.id), Milestone::Call { why, advice: advice.to_owned() });
+        }
+    }
+
+    /// Says what is waited for; looks again after the usual time.
+    pub(super) fn wait(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
+        self.look = Some(self.margins.look);
+    }
+
+    /// Says what is waited for until a known time; looks again then, and at the usual pace before.
+    pub(super) fn wait_until(&mut self, waiting: Waiting, until: Time) {
+        self.waiting = waiting;
+        self.look = Some(self.margins.look.min(until.since(self.now)).max(Span(1)));
+    }
+
+    /// Looks again at once: the phase has changed, and with it what must be read.
+    pub(super) fn again(&mut self) {
+        self.look = Some(Span(0));
+    }
+
+    /// Moves a rollout to another phase.
+    pub(super) fn enter(&self, rollout: &mut Rollout, phase: Phase) {
+        rollout.phase = phase;
+        rollout.since = self.now;
+        rollout.called = false;
+        rollout.ailing = None;
+    }
+
+    /// Ends a rollout.
+    pub(super) fn end(&mut self, rollout: &Rollout, outcome: Outcome) {
+        self.ended = true;
+        self.status.last = Some(Ended {
+            rollout: rollout.id.clone(),
+            outcome,
+            at: self.now,
+            stable_revision: rollout.stable_revision.clone(),
+            revision: rollout.revision.clone(),
+        });
+    }
+
+    /// Ends a rollout that changed nothing, and says why.
+    pub(super) fn refuse(&mut self, rollout: &Rollout, reason: &str, advice: &str) -> Option<Rollout> {
+        self.tell(
+            Some(&rollout.id),
+            Milestone::Refused {
+                what: what(&rollout.candidate),
+                reason: reason.to_owned(),
+                advice: advice.to_owned(),
+            },
+        );
+        self.end(rollout, Outcome::Refused(reason.to_owned()));
+        None
+    }
+
+    pub(super) fn colour(&self, colour: Colour) -> Option<&'a ColourReading> {
+        self.seen.colours.get(&colour)
+    }
+
+    /// The ECS service of a colour, if it was read and exists.
+    pub(super) fn service(&self, colour: Colour) -> Option<&'a ServiceReading> {
+        self.colour(colour)?.service.known()?.as_ref()
+    }
+
+    /// Why a colour's service is not known.
+    pub(super) fn service_doubt(&self, colour: Colour) -> String {
+        match self.colour(colour).map(|reading| &reading.service) {
+            None => format!("the {colour} service was not read"),
+            Some(Reading::Unknown(why)) => format!("the {colour} service: {why}"),
+            Some(Reading::Known(None)) => format!("the {colour} service does not exist"),
+            Some(Reading::Known(Some(_))) => format!("the {colour} service was read"),
+        }
+    }
+
+    /// The counts of every target group of a colour; none where one is unknown or there are none.
+    pub(super) fn targets(&self, colour: Colour) -> Option<Vec<(&'a TargetGroupArn, TargetCounts)>> {
+        let service = self.service(colour)?;
+        let reading = self.colour(colour)?;
+        if service.target_groups.is_empty() {
+            return None;
+        }
+        service.target_groups.iter().map(|tg| Some((tg, *reading.targets.get(tg)?.known()?))).collect()
+    }
+
+    /// Whether a colour is known to have no healthy target in one of its groups.
+    pub(super) fn dead(&self, colour: Colour) -> bool {
+        self.targets(colour).is_some_and(|all| all.iter().any(|(_, counts)| counts.healthy == 0))
+    }
+
+    /// Whether a colour is known to have a healthy target in each of its groups.
+    pub(super) fn alive(&self, colour: Colour) -> bool {
+        self.targets(colour).is_some_and(|all| all.iter().all(|(_, counts)| counts.healthy > 0))
+    }
+
+    /// The sides by target group, if both services are known.
+    pub(super) fn sides(&self, stable: Colour) -> Option<Sides> {
+        let groups = |colour| Some(self.service(colour)?.target_groups.iter().cloned().collect());
+        Some(Sides { stable: groups(stable)?, candidate: groups(stable.other())? })
+    }
+
+    pub(super) fn finish(mut self) -> Decision {
+        if self.status.rollout.is_none() && self.status.next.is_some() && self.look.is_none() {
+            self.look = Some(self.margins.look);
+        }
+        self.status.waiting = self.waiting.to_string();
+        Decision {
+            status: self.status,
+            consumed: self.consumed,
+            effects: self.effects,
+            notices: self.notices,
+            waiting: self.waiting,
+            look: self.look,
+            ended: self.ended,
+        }
+    }
+}
+
+/// What a candidate is, for people.
+#[must_use]
+pub(super) fn what(candidate: &Candidate) -> String {
+    match &candidate.target {
+        Target::Images(images) => {
+            let list: Vec<String> =
+                images.values().map(|image| format!("{}:{}", image.repository, image.tag)).collect();
+            list.join(" and ")
+        }
+        Target::Revision(revision) => match candidate.wish {
+            Wish::RollbackTo => format!("{} (rollback by redeploy)", revision.short()),
+            Wish::Push | Wish::Deploy | Wish::Redeploy => revision.short().to_owned(),
+        },
+        Target::Live => "the live revision again".to_owned(),
+    }
+}
+
+impl Draft<'_> {
+    /// The routes a rollout goes by: its own once it began, the configuration's before.
+    pub(super) fn config_routes(&self, rollout: &Rollout) -> Vec<crate::ids::RouteArn> {
+        if rollout.routes.is_empty() {
+            self.config.engine.routes.clone()
+        } else {
+            rollout.routes.keys().cloned().collect()
+        }
+    }
+}

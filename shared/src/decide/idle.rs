@@ -1,0 +1,128 @@
+//! No rollout runs: start the next one, or watch over what is settled.
+
+use crate::decision::{Action, Waiting};
+use crate::ids::{Colour, RolloutId};
+use crate::notice::Milestone;
+use crate::rollout::{Phase, Rollout};
+use crate::time::Time;
+use crate::weights::{Weights, all_on_stable, same_shares};
+
+use super::draft::Draft;
+
+pub(super) fn decide(draft: &mut Draft<'_>) {
+    if let Some(next) = draft.status.next.clone() {
+        if draft.now < next.quiet_until {
+            draft.wait_until(Waiting::Quiet(next.quiet_until), next.quiet_until);
+            return;
+        }
+        draft.status.next = None;
+        draft.status.rollouts += 1;
+        draft.status.rollout = Some(Rollout {
+            id: RolloutId(format!("{}-{}", draft.config.name, draft.status.rollouts)),
+            candidate: next,
+            config: draft.config.clone(),
+            started_at: draft.now,
+            phase: Phase::Holding,
+            since: draft.now,
+            stable: None,
+            stable_revision: None,
+            revision: None,
+            routes: Default::default(),
+            first_shift: None,
+            forward_until: Time(0),
+            scaling: Default::default(),
+            paused: None,
+            forgiven: Default::default(),
+            sides: Default::default(),
+            arrived: false,
+            ailing: None,
+            emptied: None,
+            called: false,
+            corrected: false,
+        });
+        draft.again();
+        return;
+    }
+    settled(draft);
+}
+
+/// Settled routes are watched: weights reset to an empty colour by somebody else are an outage (law 8).
+fn settled(draft: &mut Draft<'_>) {
+    let Some(mut settled) = draft.status.settled.clone() else { return };
+    let mut found: Vec<(crate::ids::RouteArn, Weights)> = Vec::new();
+    for (route, weights) in &settled.weights {
+        match draft.seen.routes.get(route).and_then(|reading| reading.known()) {
+            Some(reading) if same_shares(&reading.weights, weights) => {}
+            Some(reading) => found.push((route.clone(), reading.weights.clone())),
+            None => return,
+        }
+    }
+    if found.is_empty() {
+        if settled.differs_since.is_some() {
+            settled.differs_since = None;
+            settled.corrected = false;
+            draft.status.settled = Some(settled);
+        }
+        return;
+    }
+    let Some(since) = settled.differs_since else {
+        settled.differs_since = Some(draft.now);
+        draft.status.settled = Some(settled);
+        draft.wait(Waiting::ForeignWeights(print(&found)));
+        return;
+    };
+    if draft.now.since(since) < draft.margins.confirm {
+        draft.wait(Waiting::ForeignWeights(print(&found)));
+        return;
+    }
+    let live = settled.live;
+    let to_other = draft.sides(live).is_some_and(|sides| found.iter().any(|(_, w)| !all_on_stable(w, &sides)));
+    if to_other && draft.dead(live.other()) && draft.alive(live) {
+        if settled.corrected {
+            draft.wait(Waiting::ForeignWeights(print(&found)));
+            return;
+        }
+        settled.corrected = true;
+        for (route, weights) in settled.weights.clone() {
+            draft.back(Action::Weights { route, weights });
+        }
+        draft.tell(None, Milestone::Corrected { found: print(&found), to: live });
+        draft.status.settled = Some(settled);
+        draft.wait(Waiting::ForeignWeights(print(&found)));
+        return;
+    }
+    if settled.corrected {
+        draft.wait(Waiting::ForeignWeights(print(&found)));
+        return;
+    }
+    // Somebody moved the traffic to a side that works: that is the new state of rest, if it is one.
+    draft.tell(None, Milestone::Changed { found: print(&found) });
+    for (route, weights) in found {
+        settled.weights.insert(route, weights);
+    }
+    settled.live = now_live(draft, &settled.weights).unwrap_or(live);
+    settled.at = draft.now;
+    settled.differs_since = None;
+    draft.status.settled = Some(settled);
+}
+
+fn now_live(draft: &Draft<'_>, weights: &std::collections::BTreeMap<crate::ids::RouteArn, Weights>) -> Option<Colour> {
+    Colour::BOTH.into_iter().find(|&colour| {
+        draft.sides(colour).is_some_and(|sides| weights.values().all(|w| all_on_stable(w, &sides)))
+    })
+}
+
+/// Weights for people: `route-id: group=weight ...`.
+pub(super) fn print(found: &[(crate::ids::RouteArn, Weights)]) -> String {
+    let routes: Vec<String> = found
+        .iter()
+        .map(|(route, weights)| {
+            let list: Vec<String> = weights
+                .iter()
+                .map(|(tg, weight)| format!("{}={weight}", tg.0.rsplit('/').nth(1).unwrap_or(&tg.0)))
+                .collect();
+            format!("{}: {}", route.0.rsplit('/').next().unwrap_or(&route.0), list.join(" "))
+        })
+        .collect();
+    routes.join("; ")
+}

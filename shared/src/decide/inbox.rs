@@ -1,0 +1,296 @@
+//! The inbox: pushes become the next candidate, people's wishes act on the rollout they were meant for, or are declined
+//! with the reason.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{Digest, RevisionArn, RolloutId};
+use crate::notice::Milestone;
+use crate::rollout::{
+    Candidate, Cause, Expected, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Target, Wish,
+};
+use crate::time::Time;
+
+use super::draft::{Draft, Fired, what};
+
+/// Consumes every intent.
+pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) {
+    for intent in inbox {
+        draft.consumed.push(intent.id.clone());
+        match &intent.what {
+            IntentKind::Push { image } => push(draft, image),
+            IntentKind::Deploy { images, force } => deploy(draft, images, *force, intent.at),
+            IntentKind::Redeploy => person_candidate(draft, Target::Live, Wish::Redeploy, intent.at),
+            IntentKind::Rollback { rollout, to } => {
+                rollback(draft, rollout.as_ref(), to.as_ref(), intent);
+            }
+            IntentKind::Promote { rollout, step } => promote(draft, rollout, *step),
+            IntentKind::Pause { rollout } => pause(draft, rollout),
+            IntentKind::Resume { rollout } => resume(draft, rollout),
+            IntentKind::Abort { rollout } => abort(draft, rollout, intent),
+            IntentKind::Release { digest } => release(draft, digest),
+            IntentKind::AlarmFired { alarm, at, reason } => {
+                draft.fired.push(Fired { alarm: alarm.clone(), at: *at, reason: reason.clone() });
+            }
+        }
+    }
+}
+
+/// Law 14: an older push, a duplicate and a quarantined set start nothing.
+fn push(draft: &mut Draft<'_>, image: &ImageRef) {
+    if let Some(taken) = draft.status.taken.get(&image.repository)
+        && (taken.digest == image.digest || image.pushed_at < taken.pushed_at)
+    {
+        return;
+    }
+    let mut images = match &draft.status.next {
+        Some(Candidate { target: Target::Images(images), .. }) => images.clone(),
+        Some(_) | None => BTreeMap::new(),
+    };
+    images.insert(image.repository.clone(), image.clone());
+    if let Some(held) = quarantined(&draft.status.quarantine, &images) {
+        let (reason, digest) = (held.reason.clone(), image.digest.clone());
+        draft.tell(
+            None,
+            Milestone::Refused {
+                what: format!("{}:{}", image.repository, image.tag),
+                reason: format!("it is in quarantine: {reason}"),
+                advice: format!(
+                    "if it is good after all: flipback release {} {digest}, then flipback deploy {} --image {}:{}",
+                    draft.config.name, draft.config.name, image.repository, image.tag
+                ),
+            },
+        );
+        return;
+    }
+    draft.status.taken.insert(image.repository.clone(), image.clone());
+    if let Some(rollout) = &mut draft.status.rollout
+        && rollout.phase == Phase::Holding
+        && let Target::Images(held) = &mut rollout.candidate.target
+    {
+        held.insert(image.repository.clone(), image.clone());
+        rollout.ailing = None;
+        return;
+    }
+    match &mut draft.status.next {
+        Some(next @ Candidate { target: Target::Images(_), .. }) => next.target = Target::Images(images),
+        // A person's wish for a revision stands before a push.
+        Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) => {}
+        None => {
+            draft.status.next = Some(Candidate {
+                target: Target::Images(images),
+                wish: Wish::Push,
+                at: draft.now,
+                quiet_until: draft.now.plus(draft.config.quiet),
+                force: false,
+            });
+        }
+    }
+}
+
+fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
+    let set: BTreeMap<String, ImageRef> =
+        images.iter().map(|image| (image.repository.clone(), image.clone())).collect();
+    if !force && let Some(held) = quarantined(&draft.status.quarantine, &set) {
+        let reason = held.reason.clone();
+        let name = draft.config.name.clone();
+        draft.tell(
+            None,
+            Milestone::Declined {
+                wish: "deploy".to_owned(),
+                reason: format!(
+                    "the image is in quarantine ({reason}); lift it with flipback release {name} DIGEST, or use --force"
+                ),
+            },
+        );
+        return;
+    }
+    for image in images {
+        draft.status.taken.insert(image.repository.clone(), image.clone());
+    }
+    draft.status.next =
+        Some(Candidate { target: Target::Images(set), wish: Wish::Deploy, at, quiet_until: draft.now, force });
+}
+
+fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time) {
+    let force = wish == Wish::RollbackTo;
+    draft.status.next = Some(Candidate { target, wish, at, quiet_until: draft.now, force });
+}
+
+fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&RevisionArn>, intent: &Intent) {
+    let wish = "rollback";
+    if let Some(rollout) = &draft.status.rollout {
+        if bound.is_some_and(|id| *id != rollout.id) {
+            decline(draft, wish, "the rollout it was meant for has ended");
+            return;
+        }
+        let stable = rollout.stable_revision.clone();
+        match rollout.phase {
+            Phase::Holding => {
+                if to.is_none() {
+                    abandon(draft, intent);
+                    return;
+                }
+            }
+            Phase::Registering { .. }
+            | Phase::Starting
+            | Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Standby { .. } => go_back(draft, intent),
+            Phase::Retiring | Phase::Resting => {
+                if let Some(revision) = to.or(stable.as_ref()) {
+                    person_candidate(draft, Target::Revision(revision.clone()), Wish::RollbackTo, intent.at);
+                    return;
+                }
+            }
+            Phase::Returning { .. } | Phase::Clearing { .. } => {}
+        }
+        if let Some(revision) = to {
+            person_candidate(draft, Target::Revision(revision.clone()), Wish::RollbackTo, intent.at);
+        }
+        return;
+    }
+    let before = draft.status.last.as_ref().and_then(|last| match last.outcome {
+        Outcome::Completed => last.stable_revision.clone(),
+        Outcome::RolledBack(_) | Outcome::Refused(_) | Outcome::Observed => None,
+    });
+    match to.cloned().or(before) {
+        Some(revision) => person_candidate(draft, Target::Revision(revision), Wish::RollbackTo, intent.at),
+        None => decline(draft, wish, "no earlier revision is known; name one with --to FAMILY:REVISION"),
+    }
+}
+
+fn promote(draft: &mut Draft<'_>, id: &RolloutId, wished: usize) {
+    let now = draft.now;
+    if let Some(rollout) = &mut draft.status.rollout
+        && rollout.id == *id
+    {
+        match &mut rollout.phase {
+            Phase::Baking { step, promoted } if *step == wished => {
+                *promoted = true;
+                return;
+            }
+            Phase::Standby { until } if wished + 1 >= rollout.config.steps.len() => {
+                *until = (*until).min(now);
+                return;
+            }
+            Phase::Holding
+            | Phase::Registering { .. }
+            | Phase::Starting
+            | Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Standby { .. }
+            | Phase::Retiring
+            | Phase::Resting
+            | Phase::Returning { .. }
+            | Phase::Clearing { .. } => {}
+        }
+    }
+    decline(draft, "promote", "the step it was meant for is not being baked any more");
+}
+
+fn pause(draft: &mut Draft<'_>, id: &RolloutId) {
+    let now = draft.now;
+    match &mut draft.status.rollout {
+        Some(rollout) if rollout.id == *id => rollout.paused = rollout.paused.or(Some(now)),
+        Some(_) | None => decline(draft, "pause", "the rollout it was meant for has ended"),
+    }
+}
+
+fn resume(draft: &mut Draft<'_>, id: &RolloutId) {
+    let read: BTreeMap<_, _> =
+        draft.seen.routes.iter().filter_map(|(route, reading)| Some((route, reading.known()?.weights.clone()))).collect();
+    match &mut draft.status.rollout {
+        Some(rollout) if rollout.id == *id => {
+            rollout.paused = None;
+            rollout.called = false;
+            for (route, expected) in &mut rollout.routes {
+                if let (Some(_), Some(found)) = (expected.foreign_since, read.get(route)) {
+                    *expected =
+                        Expected { previous: found.clone(), foreign_since: None, ..expected.clone() };
+                }
+            }
+        }
+        Some(_) | None => decline(draft, "resume", "the rollout it was meant for has ended"),
+    }
+}
+
+fn abort(draft: &mut Draft<'_>, id: &RolloutId, intent: &Intent) {
+    match &draft.status.rollout {
+        Some(rollout) if rollout.id == *id => match rollout.phase {
+            Phase::Holding => abandon(draft, intent),
+            Phase::Registering { .. }
+            | Phase::Starting
+            | Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Standby { .. } => go_back(draft, intent),
+            Phase::Retiring | Phase::Resting => decline(
+                draft,
+                "abort",
+                "the old side is already being retired; flipback rollback starts the previous revision again",
+            ),
+            Phase::Returning { .. } | Phase::Clearing { .. } => {}
+        },
+        Some(_) | None => decline(draft, "abort", "the rollout it was meant for has ended"),
+    }
+}
+
+/// A rollout that has not touched anything ends at a person's word.
+fn abandon(draft: &mut Draft<'_>, intent: &Intent) {
+    if let Some(rollout) = draft.status.rollout.take() {
+        let kept = draft.refuse(&rollout, &format!("{} ended it", intent.by), "");
+        draft.status.rollout = kept;
+    }
+}
+
+fn go_back(draft: &mut Draft<'_>, intent: &Intent) {
+    if let Some(mut rollout) = draft.status.rollout.take() {
+        super::back::turn(draft, &mut rollout, Cause::Person(format!("{} asked for it", intent.by)));
+        draft.status.rollout = Some(rollout);
+    }
+}
+
+fn release(draft: &mut Draft<'_>, digest: &Digest) {
+    let before = draft.status.quarantine.len();
+    draft.status.quarantine.retain(|held| !held.digests.contains(digest));
+    draft.status.taken.retain(|_, image| image.digest != *digest);
+    if draft.status.quarantine.len() == before {
+        decline(draft, "release", "no image with this digest is in quarantine");
+    }
+}
+
+fn decline(draft: &mut Draft<'_>, wish: &str, reason: &str) {
+    let rollout = draft.status.rollout.as_ref().map(|rollout: &Rollout| rollout.id.clone());
+    draft.tell(rollout.as_ref(), Milestone::Declined { wish: wish.to_owned(), reason: reason.to_owned() });
+}
+
+/// The quarantined set that a candidate contains whole.
+pub(super) fn quarantined<'a>(
+    quarantine: &'a [Quarantined],
+    images: &BTreeMap<String, ImageRef>,
+) -> Option<&'a Quarantined> {
+    quarantine.iter().find(|held| {
+        !held.digests.is_empty() && held.digests.iter().all(|digest| images.values().any(|image| image.digest == *digest))
+    })
+}
+
+/// Puts a rollout's images into quarantine; the digests that are in it now.
+pub(super) fn put_in_quarantine(draft: &mut Draft<'_>, rollout: &Rollout, cause: &Cause) -> Vec<Digest> {
+    let digests = rollout.candidate.target.digests();
+    if !cause.quarantines() || digests.is_empty() {
+        return Vec::new();
+    }
+    draft.status.quarantine.retain(|held| held.digests != digests);
+    draft.status.quarantine.push(Quarantined {
+        digests: digests.clone(),
+        rollout: rollout.id.clone(),
+        reason: format!("{} was rolled back: {}", what(&rollout.candidate), crate::notice::cause(cause)),
+        at: draft.now,
+    });
+    // Old entries give way: the newest are those whose pushes may still arrive.
+    let excess = draft.status.quarantine.len().saturating_sub(MAX_QUARANTINE);
+    draft.status.quarantine.drain(..excess);
+    digests.into_iter().collect()
+}
+
+/// As many sets as keep the status far below DynamoDB's 400 KB per item.
+const MAX_QUARANTINE: usize = 100;

@@ -1,0 +1,132 @@
+//! The decision: from the saved status, the inbox and one look at the world to the next status and its effects.
+//!
+//! [`decide`] is pure, total and synchronous. It is called again and again; each call sees the world as it is and says
+//! how it shall be, so a lost, repeated or late call changes nothing but the time it takes. [`ask`] says what the next
+//! look must read.
+//!
+//! The phases of a rollout, each in the file that decides it: [`hold`] (before anything is touched), [`forward`]
+//! (registering, starting, shifting, baking), [`after`] (standby, the door, rest) and [`back`].
+
+mod after;
+mod alarms;
+mod back;
+mod draft;
+mod forward;
+mod health;
+mod hold;
+mod idle;
+mod inbox;
+mod watch;
+
+use std::collections::BTreeSet;
+
+use crate::config::{NoTraffic, ServiceConfig};
+use crate::decision::Decision;
+use crate::observation::{Ask, Observation};
+use crate::rollout::{Intent, Margins, Phase, Rollout, Status};
+use crate::time::Time;
+
+use draft::Draft;
+
+/// Everything a decision depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The service's configuration of today; a running rollout goes by the one it pinned.
+    pub config: &'a ServiceConfig,
+    /// The saved status.
+    pub status: &'a Status,
+    /// What was recorded since, in the order of time.
+    pub inbox: &'a [Intent],
+    /// The look.
+    pub seen: &'a Observation,
+    /// The installation's margins.
+    pub margins: &'a Margins,
+    /// Now; not before the look began.
+    pub now: Time,
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(input: &Input<'_>) -> Decision {
+    let mut draft = Draft::new(input);
+    inbox::take(&mut draft, input.inbox);
+    match draft.status.rollout.take() {
+        None => idle::decide(&mut draft),
+        Some(rollout) => {
+            let before = rollout.phase.clone();
+            let next = phase(&mut draft, rollout);
+            if let Some(next) = &next
+                && std::mem::discriminant(&next.phase) != std::mem::discriminant(&before)
+            {
+                draft.again();
+            }
+            if next.is_none() {
+                draft.again();
+            }
+            draft.status.rollout = next;
+        }
+    }
+    draft.finish()
+}
+
+/// One phase; none: the rollout has ended.
+fn phase(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollout> {
+    match rollout.phase.clone() {
+        Phase::Holding => hold::decide(draft, rollout),
+        Phase::Registering { sent } => forward::registering(draft, rollout, sent),
+        Phase::Starting => Some(forward::starting(draft, rollout)),
+        Phase::Shifting { step } => Some(forward::shifting(draft, rollout, step)),
+        Phase::Baking { step, promoted } => Some(forward::baking(draft, rollout, step, promoted)),
+        Phase::Standby { until } => Some(after::standby(draft, rollout, until)),
+        Phase::Retiring => Some(after::retiring(draft, rollout)),
+        Phase::Resting => after::resting(draft, rollout),
+        Phase::Returning { cause } => Some(back::returning(draft, rollout, cause)),
+        Phase::Clearing { cause } => back::clearing(draft, rollout, cause),
+    }
+}
+
+/// What the next look must read.
+#[must_use]
+pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins) -> Ask {
+    let Some(rollout) = &status.rollout else {
+        let watch = status.settled.is_some() || status.next.is_some();
+        return Ask { routes: watch, services: watch, targets: watch, ..Ask::default() };
+    };
+    let base = Ask { routes: true, services: true, targets: true, ..Ask::default() };
+    let drained = |colour| {
+        rollout.emptied.map(|emptied| (BTreeSet::from([colour]), emptied.ceil(margins.metric_period)))
+    };
+    match &rollout.phase {
+        Phase::Holding => Ask {
+            alarms: true,
+            scaling: true,
+            requests: rollout.stable.and_then(|stable| drained(stable.other())),
+            ..base
+        },
+        Phase::Registering { .. } => Ask {
+            registered: rollout.stable_revision.clone().map(|base| (base, rollout.id.0.clone())),
+            ..Ask::default()
+        },
+        Phase::Starting | Phase::Shifting { .. } => Ask { alarms: true, scaling: true, ..base },
+        Phase::Baking { .. } => {
+            let wants = match config.no_traffic {
+                NoTraffic::Hold => rollout.stable.map(|stable| {
+                    (BTreeSet::from([stable.other()]), rollout.since.floor(margins.metric_period))
+                }),
+                NoTraffic::Proceed => None,
+            };
+            Ask { alarms: true, requests: wants, ..base }
+        }
+        Phase::Standby { .. } | Phase::Retiring => Ask { alarms: true, ..base },
+        Phase::Resting => Ask { scaling: true, requests: rollout.stable.and_then(drained), ..base },
+        Phase::Returning { .. } => base,
+        Phase::Clearing { .. } => {
+            Ask { scaling: true, requests: rollout.stable.and_then(|stable| drained(stable.other())), ..base }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

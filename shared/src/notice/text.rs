@@ -1,0 +1,193 @@
+//! The sentences.
+
+use serde::Serialize;
+
+use crate::rollout::Cause;
+use crate::strategy::Step;
+use crate::time::Span;
+
+use super::{Milestone, Notice};
+
+/// A notice in words, before any channel lays it out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Telling {
+    /// One line.
+    pub title: String,
+    /// What happened and why, in sentences.
+    pub body: String,
+    /// What a person can do; empty where there is nothing to do.
+    pub advice: String,
+    /// How it went.
+    pub tone: Tone,
+}
+
+/// How it went, for colour and symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Tone {
+    /// On its way.
+    Info,
+    /// Done.
+    Good,
+    /// Taken back, refused, or in need of a person.
+    Bad,
+}
+
+impl Tone {
+    /// A symbol for the title.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Tone::Info => "🔵",
+            Tone::Good => "🟢",
+            Tone::Bad => "🔴",
+        }
+    }
+}
+
+/// The words for a notice.
+#[must_use]
+pub fn tell(notice: &Notice) -> Telling {
+    let service = &notice.service;
+    let telling = |tone, title: String, body: String, advice: String| Telling { title, body, advice, tone };
+    match &notice.milestone {
+        Milestone::Started { what, colour, from, steps } => telling(
+            Tone::Info,
+            format!("{service}: deploying {what}"),
+            format!("{what} starts on {colour}; live is {}. Steps: {}.", from.short(), list(steps)),
+            format!("To stop it: flipback abort {service}"),
+        ),
+        Milestone::Step { what, weight, bake, number, of } => telling(
+            Tone::Info,
+            format!("{service}: {weight} % on {what}"),
+            format!("Step {number} of {of}: {weight} % of the traffic was read back; it bakes for {bake}."),
+            format!("To go on now: flipback promote {service}. To go back: flipback abort {service}"),
+        ),
+        Milestone::Completed { what, revision, took, standby } => {
+            let revision = revision.as_ref().map_or_else(String::new, |arn| format!(" ({})", arn.short()));
+            let (warm, advice) = if standby.0 == 0 {
+                (String::new(), format!("To go back: flipback rollback {service} (a redeploy)"))
+            } else {
+                (
+                    format!(" The old side is kept warm for {standby}."),
+                    format!("To go back at once within {standby}: flipback rollback {service}"),
+                )
+            };
+            telling(
+                Tone::Good,
+                format!("{service}: {what} is live"),
+                format!("{what}{revision} carries all traffic and was baked; it took {}.{warm}", rounded(*took)),
+                advice,
+            )
+        }
+        Milestone::GoingBack { what, cause: why, weight } => telling(
+            Tone::Bad,
+            format!("{service}: going back from {what}"),
+            format!("At {weight} %: {}. The weights are being written back.", cause(why)),
+            String::new(),
+        ),
+        Milestone::RolledBack { what, cause: why, took, quarantined } => {
+            let held = if quarantined.is_empty() {
+                String::new()
+            } else {
+                let list: Vec<&str> = quarantined.iter().map(crate::ids::Digest::short).collect();
+                format!(" It will not start again by itself ({} in quarantine).", list.join(", "))
+            };
+            let advice = quarantined.first().map_or_else(String::new, |digest| {
+                format!("If it is good after all: flipback release {service} {digest}. Why: flipback why {service}")
+            });
+            telling(
+                Tone::Bad,
+                format!("{service}: {what} was rolled back"),
+                format!(
+                    "{}. All traffic was read back on the stable side {} after the decision.{held}",
+                    capital(&cause(why)),
+                    seconds(*took)
+                ),
+                advice,
+            )
+        }
+        Milestone::Refused { what, reason, advice } => telling(
+            Tone::Bad,
+            format!("{service}: {what} is not deployed"),
+            format!("{}. Nothing was changed.", capital(reason)),
+            advice.clone(),
+        ),
+        Milestone::Held { what, waits_for, until } => telling(
+            Tone::Info,
+            format!("{service}: {what} is held"),
+            format!("It waits for {waits_for}, at most until {until}."),
+            format!("To deploy a fix although the alarm fires: flipback deploy {service} --image … --force"),
+        ),
+        Milestone::Observed { what, colour } => telling(
+            Tone::Info,
+            format!("{service}: would deploy {what}"),
+            format!("All preconditions hold; {what} would start on {colour}. Nothing is changed in mode observe."),
+            "To let it act: `mode: act` in flipback.yaml, then flipback apply".to_owned(),
+        ),
+        Milestone::Call { why, advice } => telling(
+            Tone::Bad,
+            format!("{service}: a person must look"),
+            format!("{}.", capital(why)),
+            advice.clone(),
+        ),
+        Milestone::Corrected { found, to } => telling(
+            Tone::Bad,
+            format!("{service}: weights on a dead side were put right"),
+            format!("Somebody else's weights ({found}) sent traffic to a side without healthy targets. It is on {to} again. This is done once; further changes are only told."),
+            "Find what wrote them: often an infrastructure apply. See docs/operations.md, weights".to_owned(),
+        ),
+        Milestone::Changed { found } => telling(
+            Tone::Info,
+            format!("{service}: weights were changed by somebody else"),
+            format!("Now: {found}. The targets there are healthy; this is taken as the new state of rest."),
+            String::new(),
+        ),
+        Milestone::Declined { wish, reason } => telling(
+            Tone::Bad,
+            format!("{service}: {wish} was not followed"),
+            format!("{}.", capital(reason)),
+            format!("flipback status {service} shows where it stands"),
+        ),
+        Milestone::Scaling { findings } => telling(
+            Tone::Bad,
+            format!("{service}: scaling"),
+            format!("{}.", findings.join(". ")),
+            String::new(),
+        ),
+    }
+}
+
+/// A cause as half a sentence.
+#[must_use]
+pub fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Alarm { alarm, reason } => format!("alarm {alarm} fired: {reason}"),
+        Cause::Unhealthy(what) => format!("it became unhealthy: {what}"),
+        Cause::NotHealthyInTime(what) => format!("it did not become healthy in time: {what}"),
+        Cause::Deadline(what) => format!("it did not get on in time: {what}"),
+        Cause::Person(who) => who.clone(),
+        Cause::Superseded => "a newer candidate takes its place".to_owned(),
+        Cause::Failed(what) => what.clone(),
+    }
+}
+
+fn list(steps: &[Step]) -> String {
+    let all: Vec<String> = steps.iter().map(|step| format!("{} % for {}", step.weight, step.bake)).collect();
+    all.join(", then ")
+}
+
+fn rounded(span: Span) -> Span {
+    if span.0 < 10_000 { span } else { Span(span.0 / 1000 * 1000) }
+}
+
+fn seconds(span: Span) -> String {
+    let tenths = span.0 / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

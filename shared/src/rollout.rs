@@ -1,0 +1,569 @@
+//! The saved status of a service: the rollout that runs, what was seen settled, and what must not start again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::ServiceConfig;
+use crate::ids::{AlarmName, Colour, Digest, IntentId, RevisionArn, RolloutId, RouteArn};
+use crate::observation::{ScalingReading, Suspended};
+use crate::time::{Span, Time};
+use crate::weights::Weights;
+
+/// The version of the saved form. A newer release reads every older one.
+pub const FORMAT: u32 = 1;
+
+/// Everything saved about one service besides its configuration and its inbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// [`FORMAT`] when it was saved.
+    pub format: u32,
+    /// The number of the last rollout.
+    #[serde(default)]
+    pub rollouts: u64,
+    /// The number of the last notice.
+    #[serde(default)]
+    pub notices: u64,
+    /// The rollout that runs.
+    #[serde(default)]
+    pub rollout: Option<Rollout>,
+    /// The candidate that waits for the running rollout to end, or for its quiet time.
+    #[serde(default)]
+    pub next: Option<Candidate>,
+    /// Per repository the newest push that was taken: older ones start nothing.
+    #[serde(default)]
+    pub taken: BTreeMap<String, ImageRef>,
+    /// Image sets that hurt.
+    #[serde(default)]
+    pub quarantine: Vec<Quarantined>,
+    /// The routes as they were last seen settled.
+    #[serde(default)]
+    pub settled: Option<Settled>,
+    /// How the last rollout ended.
+    #[serde(default)]
+    pub last: Option<Ended>,
+    /// The one chain of wakes that is alive.
+    #[serde(default)]
+    pub wake: Wake,
+    /// What the last decision waited for, for people.
+    #[serde(default)]
+    pub waiting: String,
+}
+
+/// The chain of wakes: only its saver re-arms it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wake {
+    /// Goes up with every save; a wake with another token is stale.
+    pub token: u64,
+    /// When the next look is due.
+    pub due: Time,
+}
+
+/// What shall run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    /// Which images or which revision.
+    pub target: Target,
+    /// Who wished it.
+    pub wish: Wish,
+    /// When it was first wished.
+    pub at: Time,
+    /// It starts nothing before this time: later pushes may join it.
+    pub quiet_until: Time,
+    /// `--force`: alarms that fire already are no hindrance, nor are older versions and quarantine.
+    pub force: bool,
+}
+
+/// Which images or which revision shall run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// The live revision with these images, by repository.
+    Images(BTreeMap<String, ImageRef>),
+    /// A revision that exists already (rollback to).
+    Revision(RevisionArn),
+    /// The live revision again (redeploy).
+    Live,
+}
+
+impl Target {
+    /// The digests of the images; empty for a revision.
+    #[must_use]
+    pub fn digests(&self) -> BTreeSet<Digest> {
+        match self {
+            Target::Images(images) => images.values().map(|image| image.digest.clone()).collect(),
+            Target::Revision(_) | Target::Live => BTreeSet::new(),
+        }
+    }
+}
+
+/// Where a wish came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Wish {
+    /// An image was pushed.
+    Push,
+    /// `flipback deploy`.
+    Deploy,
+    /// `flipback redeploy`.
+    Redeploy,
+    /// `flipback rollback` to a revision.
+    RollbackTo,
+}
+
+/// One image, pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageRef {
+    /// The registry's host (`ACCOUNT.dkr.ecr.REGION.amazonaws.com`).
+    pub registry: String,
+    /// The repository's name.
+    pub repository: String,
+    /// The tag it was pushed with, for people.
+    pub tag: String,
+    /// What is deployed.
+    pub digest: Digest,
+    /// When it was pushed.
+    pub pushed_at: Time,
+}
+
+impl ImageRef {
+    /// `registry/repository@digest`, as it stands in the task definition.
+    #[must_use]
+    pub fn pinned(&self) -> String {
+        format!("{}/{}@{}", self.registry, self.repository, self.digest)
+    }
+}
+
+/// An image set that hurt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quarantined {
+    /// The set; a candidate that contains all of it starts nothing.
+    pub digests: BTreeSet<Digest>,
+    /// The rollout that ended so.
+    pub rollout: RolloutId,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Time,
+}
+
+/// The routes as last seen at rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settled {
+    /// The colour that holds all weight.
+    pub live: Colour,
+    /// The weights of every route.
+    pub weights: BTreeMap<RouteArn, Weights>,
+    /// When they were read.
+    pub at: Time,
+    /// Since when they read otherwise, if they do.
+    #[serde(default)]
+    pub differs_since: Option<Time>,
+    /// Whether Flipback has put them right once since then; it does so once only.
+    #[serde(default)]
+    pub corrected: bool,
+}
+
+/// How a rollout ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    /// Which rollout.
+    pub rollout: RolloutId,
+    /// How.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Time,
+    /// The revision that was live before it.
+    pub stable_revision: Option<RevisionArn>,
+    /// The revision it brought, if it got that far.
+    pub revision: Option<RevisionArn>,
+}
+
+/// How a rollout ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// The candidate carries all traffic and was baked.
+    Completed,
+    /// The traffic is back (or never left) on the stable side.
+    RolledBack(Cause),
+    /// Nothing was changed: the reason.
+    Refused(String),
+    /// `mode: observe`: it would have been started.
+    Observed,
+}
+
+/// Why a rollout goes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// An alarm fired: its name and CloudWatch's reason.
+    Alarm {
+        /// The alarm's name.
+        alarm: String,
+        /// CloudWatch's words, with the numbers.
+        reason: String,
+    },
+    /// The candidate is not healthy: what was seen.
+    Unhealthy(String),
+    /// The candidate never became healthy in time: what was seen last.
+    NotHealthyInTime(String),
+    /// A phase did not end in time: which and what it waited for.
+    Deadline(String),
+    /// A person said so, with the reason given.
+    Person(String),
+    /// A newer candidate takes its place.
+    Superseded,
+    /// An effect failed for good: what and why.
+    Failed(String),
+}
+
+impl Cause {
+    /// Whether the images are to blame, and must not start again by themselves.
+    #[must_use]
+    pub fn quarantines(&self) -> bool {
+        match self {
+            Cause::Alarm { .. } | Cause::Unhealthy(_) | Cause::NotHealthyInTime(_) | Cause::Person(_) => true,
+            Cause::Deadline(_) | Cause::Superseded | Cause::Failed(_) => false,
+        }
+    }
+}
+
+/// One rollout that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// Its id.
+    pub id: RolloutId,
+    /// What shall run.
+    pub candidate: Candidate,
+    /// The service's configuration when it started.
+    pub config: ServiceConfig,
+    /// When it started.
+    pub started_at: Time,
+    /// Where it is.
+    pub phase: Phase,
+    /// Since when it is there.
+    pub since: Time,
+    /// The side that carried all traffic when it started; none before that was seen.
+    pub stable: Option<Colour>,
+    /// The stable side's revision.
+    pub stable_revision: Option<RevisionArn>,
+    /// The candidate's revision, once registered.
+    pub revision: Option<RevisionArn>,
+    /// Per route what may be read there: `{previous, intended}`, saved before it is written.
+    #[serde(default)]
+    pub routes: BTreeMap<RouteArn, Expected>,
+    /// When the first shift was sent; alarms that fired before say nothing of the candidate.
+    #[serde(default)]
+    pub first_shift: Option<Time>,
+    /// No forward write can be sent after this time.
+    #[serde(default)]
+    pub forward_until: Time,
+    /// Each colour's scalable target before the rollout touched it; `None` inside: it had none.
+    #[serde(default)]
+    pub scaling: BTreeMap<Colour, Option<ScalingReading>>,
+    /// Since when the rollout is paused by a person.
+    #[serde(default)]
+    pub paused: Option<Time>,
+    /// Alarms that fired already when a forced rollout started: ignored until they were seen OK.
+    #[serde(default)]
+    pub forgiven: BTreeSet<String>,
+    /// Which side each alarm watches, told when the rollout started.
+    #[serde(default)]
+    pub sides: BTreeMap<AlarmName, AlarmSide>,
+    /// Whether the candidate's colour was seen to run the candidate's revision.
+    #[serde(default)]
+    pub arrived: bool,
+    /// Since when the candidate has been seen unhealthy, and what was seen.
+    #[serde(default)]
+    pub ailing: Option<Ailing>,
+    /// The side that was read to hold no weight, and since when; requests must cease before it shrinks.
+    #[serde(default)]
+    pub emptied: Option<Time>,
+    /// Whether a person was called about the present phase.
+    #[serde(default)]
+    pub called: bool,
+    /// Whether weights on a dead side were put right already (it is done once).
+    #[serde(default)]
+    pub corrected: bool,
+}
+
+/// What may be read on a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expected {
+    /// The weights before the last write.
+    pub previous: Weights,
+    /// The weights of the last write.
+    pub intended: Weights,
+    /// Since when something else is read there.
+    #[serde(default)]
+    pub foreign_since: Option<Time>,
+    /// The weights when the rollout started: where back is, even when nothing else can be read.
+    pub home: Weights,
+}
+
+/// Which side an alarm watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AlarmSide {
+    /// One colour only.
+    Only(Colour),
+    /// Whatever carries traffic.
+    Both,
+}
+
+impl AlarmSide {
+    /// Whether it watches a colour.
+    #[must_use]
+    pub fn covers(self, colour: Colour) -> bool {
+        match self {
+            AlarmSide::Only(only) => only == colour,
+            AlarmSide::Both => true,
+        }
+    }
+}
+
+/// An ailment of the candidate, seen but not yet confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ailing {
+    /// First seen.
+    pub since: Time,
+    /// What.
+    pub what: String,
+}
+
+/// Where a rollout is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "name")]
+pub enum Phase {
+    /// Nothing was touched: preconditions are being seen.
+    Holding,
+    /// The revision is being registered.
+    Registering {
+        /// When the registration was last sent, if it was: its answer may have been lost.
+        sent: Option<Time>,
+    },
+    /// The candidate's colour is brought up.
+    Starting,
+    /// The weights of a step are being written and read back.
+    Shifting {
+        /// Index into the steps.
+        step: usize,
+    },
+    /// A step is being watched.
+    Baking {
+        /// Index into the steps.
+        step: usize,
+        /// A person's `promote` ends it now.
+        promoted: bool,
+    },
+    /// 100 % and baked; the old side is kept warm.
+    Standby {
+        /// Until when.
+        until: Time,
+    },
+    /// The one-way door: the old side will shrink. Back is a redeploy from here on.
+    Retiring,
+    /// The old side is brought to rest.
+    Resting,
+    /// The weights are going back.
+    Returning {
+        /// Why.
+        cause: Cause,
+    },
+    /// The weights are back; the candidate's side drains, late writes are watched out for, then it rests.
+    Clearing {
+        /// Why.
+        cause: Cause,
+    },
+}
+
+impl Phase {
+    /// The phase's name, for people and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Phase::Holding => "holding",
+            Phase::Registering { .. } => "registering",
+            Phase::Starting => "starting",
+            Phase::Shifting { .. } => "shifting",
+            Phase::Baking { .. } => "baking",
+            Phase::Standby { .. } => "standby",
+            Phase::Retiring => "retiring",
+            Phase::Resting => "resting",
+            Phase::Returning { .. } => "returning",
+            Phase::Clearing { .. } => "clearing",
+        }
+    }
+
+    /// Whether the weights may still be flipped back.
+    #[must_use]
+    pub fn flippable(&self) -> bool {
+        match self {
+            Phase::Shifting { .. } | Phase::Baking { .. } | Phase::Standby { .. } => true,
+            Phase::Holding
+            | Phase::Registering { .. }
+            | Phase::Starting
+            | Phase::Retiring
+            | Phase::Resting
+            | Phase::Returning { .. }
+            | Phase::Clearing { .. } => false,
+        }
+    }
+}
+
+/// A wish or a fact for one service, recorded by whoever learned of it and consumed once by `decide`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// The same wish told twice has the same id.
+    pub id: IntentId,
+    /// When it was recorded.
+    pub at: Time,
+    /// Who, for people (`arn:...`, `ECR push`).
+    pub by: String,
+    /// What.
+    pub what: IntentKind,
+}
+
+/// What is wished or known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum IntentKind {
+    /// An image that passed the policy.
+    Push {
+        /// The image.
+        image: ImageRef,
+    },
+    /// Deploy these images.
+    Deploy {
+        /// The images.
+        images: Vec<ImageRef>,
+        /// See [`Candidate::force`].
+        force: bool,
+    },
+    /// The live revision again.
+    Redeploy,
+    /// Back: flip if a rollout can still be flipped, else redeploy the revision.
+    Rollback {
+        /// Bound to this rollout: it does nothing to another.
+        rollout: Option<RolloutId>,
+        /// The revision; none: the one before.
+        to: Option<RevisionArn>,
+    },
+    /// End the present bake, or the standby, now.
+    Promote {
+        /// The rollout it is meant for.
+        rollout: RolloutId,
+        /// The step it is meant for.
+        step: usize,
+    },
+    /// Stand still.
+    Pause {
+        /// The rollout it is meant for.
+        rollout: RolloutId,
+    },
+    /// Go on; takes foreign weights as a new beginning.
+    Resume {
+        /// The rollout it is meant for.
+        rollout: RolloutId,
+    },
+    /// Roll the running rollout back.
+    Abort {
+        /// The rollout it is meant for.
+        rollout: RolloutId,
+    },
+    /// Lift the quarantine from sets with this digest.
+    Release {
+        /// The digest.
+        digest: Digest,
+    },
+    /// An alarm changed to ALARM.
+    AlarmFired {
+        /// The alarm's name.
+        alarm: String,
+        /// When it did.
+        at: Time,
+        /// CloudWatch's words.
+        reason: String,
+    },
+}
+
+/// Margins of one installation. The defaults are AWS's pace; the local cloud uses shorter ones so that a story takes
+/// seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Margins {
+    /// A forward write is not sent later than this after its decision. Shorter than every function's timeout.
+    pub forward: Span,
+    /// A write that was sent has taken effect, and is visible to reads, after this at the latest.
+    pub effect_lifetime: Span,
+    /// Between the first read of weight 0 and any shrinking of that side (design: 60 s).
+    pub drain: Span,
+    /// Between looks while something is in motion.
+    pub look: Span,
+    /// A reading that would make Flipback act against the world must be seen again after this.
+    pub confirm: Span,
+    /// How long ECS may take to replace a lost task of the candidate before that counts as an ailment.
+    pub replace: Span,
+    /// The period of ALB metrics (60 s on AWS).
+    pub metric_period: Span,
+    /// After this CloudWatch has a period's datapoints (up to 2 minutes on AWS).
+    pub metric_delay: Span,
+    /// Between looks at a settled service.
+    pub settled_look: Span,
+}
+
+impl Default for Margins {
+    fn default() -> Self {
+        Margins {
+            forward: Span::secs(10),
+            effect_lifetime: Span::secs(30),
+            drain: Span::secs(60),
+            look: Span::secs(15),
+            confirm: Span::secs(10),
+            replace: Span::secs(120),
+            metric_period: Span::secs(60),
+            metric_delay: Span::secs(120),
+            settled_look: Span::mins(15),
+        }
+    }
+}
+
+impl Margins {
+    /// The margins of the local cloud: the same rules, a faster world.
+    #[must_use]
+    pub fn quick() -> Margins {
+        Margins {
+            forward: Span::secs(5),
+            effect_lifetime: Span::secs(2),
+            drain: Span::secs(3),
+            look: Span::secs(1),
+            confirm: Span::secs(1),
+            replace: Span::secs(10),
+            metric_period: Span::secs(10),
+            metric_delay: Span::secs(2),
+            settled_look: Span::secs(30),
+        }
+    }
+}
+
+/// The scaling bounds and suspensions a colour shall have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScalingWanted {
+    /// New bounds; none leaves them.
+    pub bounds: Option<(u32, u32)>,
+    /// New suspensions.
+    pub suspended: Suspended,
+}
