@@ -38,6 +38,7 @@ pub fn judge(config: &ServiceConfig, status: &Status, image: &ImageRef) -> Resul
             "add it under `images:` in flipback.yaml and apply that",
         ));
     };
+    at_home(config, image)?;
     tag_fits(rule, image)?;
     if let Some(taken) = status.taken.get(&image.repository) {
         if taken.digest == image.digest {
@@ -65,6 +66,31 @@ pub fn judge(config: &ServiceConfig, status: &Status, image: &ImageRef) -> Resul
         ));
     }
     Ok(())
+}
+
+/// A push to a repository that no service names.
+#[must_use]
+pub fn not_configured(image: &ImageRef) -> Refusal {
+    let repository = &image.repository;
+    Refusal::loud(
+        format!("no service is deployed from repository {repository}"),
+        "name it under `images:` of a service in flipback.yaml and apply that, or leave it: this is told once",
+    )
+}
+
+/// The registry of the account and region in which the service's load balancer is. Pushes elsewhere reach this
+/// installation only by a forwarded event; ECS may not be permitted to pull from there.
+fn at_home(config: &ServiceConfig, image: &ImageRef) -> Result<(), Refusal> {
+    let Some(route) = config.engine.routes.first() else { return Ok(()) };
+    let mut parts = route.as_str().split(':').skip(3);
+    let (Some(region), Some(account)) = (parts.next(), parts.next()) else { return Ok(()) };
+    if image.registry.starts_with(&format!("{account}.dkr.ecr.{region}.")) {
+        return Ok(());
+    }
+    Err(Refusal::loud(
+        format!("it was pushed to {}, but the service is in account {account}, region {region}", image.registry),
+        "push there, or let ECR replicate the repository: the replicated image deploys by itself",
+    ))
 }
 
 fn tag_fits(rule: &ImageRule, image: &ImageRef) -> Result<(), Refusal> {
@@ -157,6 +183,14 @@ mod tests {
     fn latest_is_refused_with_the_command_that_helps() {
         let refusal = judge_tag(TagRule::Glob("*".to_owned()), "latest").unwrap_err();
         assert!(refusal.advice.contains("aws ecr put-image"), "{}", refusal.advice);
+    }
+
+    #[test]
+    fn an_image_in_another_region_or_account_is_refused_with_both_named() {
+        let mut image = fixture::image("v1.0.0", 1, Time(1));
+        image.registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com".to_owned();
+        let refusal = judge(&fixture::config(), &Status::default(), &image).unwrap_err();
+        assert!(refusal.reason.contains("eu-west-1") && refusal.reason.contains("us-east-1"), "{}", refusal.reason);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The scheduled check: can a service still scale?
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::ids::Colour;
+use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading};
 use crate::rollout::{Phase, Status};
+use crate::weights::{Sides, all_on_stable};
 
 /// What was found on one colour.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -62,6 +64,23 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The colour that holds all weight on every route, if both services and every route were read and there is one.
+#[must_use]
+pub fn live(seen: &Observation) -> Option<Colour> {
+    let groups = |colour: Colour| -> Option<BTreeSet<TargetGroupArn>> {
+        let service = seen.colours.get(&colour)?.service.known()?.as_ref()?;
+        Some(service.target_groups.iter().cloned().collect())
+    };
+    let routes: Option<Vec<_>> = seen.routes.values().map(Reading::known).collect();
+    let routes = routes.filter(|routes| !routes.is_empty())?;
+    Colour::BOTH.into_iter().find(|&colour| {
+        groups(colour).zip(groups(colour.other())).is_some_and(|(stable, candidate)| {
+            let sides = Sides { stable, candidate };
+            routes.iter().all(|route| all_on_stable(&route.weights, &sides))
+        })
+    })
+}
+
 /// What is wrong with the live side's scaling. The idle side rests by design, and during a rollout Flipback itself
 /// changes both: then nothing is found.
 #[must_use]
@@ -86,5 +105,37 @@ pub fn check(status: &Status, live: Option<Colour>, seen: &Observation) -> Vec<F
             }
             found
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture::Scene;
+    use crate::observation::{ScalingReading, Suspended};
+
+    fn findings(scaling: Option<(u32, u32)>) -> Vec<Finding> {
+        let mut scene = Scene::new();
+        let reading = scaling.map(|(min, max)| ScalingReading { min, max, suspended: Suspended::default() });
+        for colour in scene.seen.colours.values_mut() {
+            colour.scaling = Reading::Known(reading);
+        }
+        check(&scene.status, live(&scene.seen), &scene.seen)
+    }
+
+    #[test]
+    fn each_of_the_four_findings_is_found_on_the_live_side_only() {
+        let colour = Colour::Blue;
+        assert_eq!(findings(None), [Finding::NoScalableTarget { colour }]);
+        assert_eq!(findings(Some((2, 2))), [Finding::MinIsMax { colour, bound: 2 }]);
+        assert_eq!(findings(Some((1, 2))), [Finding::AtMax { colour, max: 2 }]);
+        assert_eq!(findings(Some((3, 8))), [Finding::DesiredOutside { colour, desired: 2, min: 3, max: 8 }]);
+        assert_eq!(findings(Some((1, 8))), []);
+    }
+
+    #[test]
+    fn nothing_is_found_while_a_rollout_changes_both_sides() {
+        let scene = Scene::pushed_until("baking");
+        assert_eq!(check(&scene.status, Some(Colour::Blue), &scene.seen), []);
     }
 }

@@ -145,3 +145,6 @@ impl ServiceConfig {
         claims
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,11 @@ fn syntax(error: &serde_saphyr::Error) -> ConfigError {
         other => other.to_string(),
     };
     match at {
-        Some(at) => ConfigError::Syntax { line: at.line(), column: at.column(), message },
+        Some(at) => {
+            let (line, column) = (at.line(), at.column());
+            let message = message.trim_end_matches(&format!(" at line {line}, column {column}")).to_owned();
+            ConfigError::Syntax { line, column, message }
+        }
         None => ConfigError::Syntax { line: 1, column: 1, message },
     }
 }

@@ -145,3 +145,6 @@ pub enum Milestone {
         findings: Vec<String>,
     },
 }
+
+#[cfg(test)]
+mod tests;

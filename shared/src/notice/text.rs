@@ -84,7 +84,7 @@ pub fn tell(notice: &Notice) -> Telling {
         Milestone::GoingBack { what, cause: why, weight } => telling(
             Tone::Bad,
             format!("{service}: going back from {what}"),
-            format!("At {weight} %: {}. The weights are being written back.", cause(why)),
+            format!("At {weight} %: {}. The weights are being written back.", cause(why).trim_end_matches('.')),
             String::new(),
         ),
         Milestone::RolledBack { what, cause: why, took, quarantined } => {

@@ -1,0 +1,98 @@
+//! An alarm changed its state. When it fires, the traffic goes back here, at once; `advance` does the rest.
+
+use aws::lambda::{Unit, Wiring, emf};
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::Value;
+use shared::ids::ServiceName;
+use shared::intake::{self, AlarmChange, Event};
+use shared::ports::{Clock, Waker};
+use shared::reconcile::{Ports, Role, WokenBy, reconcile};
+use shared::rollout::Intent;
+use shared::time::Span;
+use tracing::{Instrument, error, info, info_span, warn};
+
+/// Handles one event. Err only where delivering it again can help.
+pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<(), Error> {
+    let id = intake::id(&event.payload).to_owned();
+    let span = info_span!("alarm", event = id);
+    async {
+        match intake::read(&event.payload) {
+            Ok(Event::Alarm(change)) => take(wiring, &change, &id).await,
+            Ok(Event::Ignored(why)) => {
+                info!(why, "ignored");
+                Ok(())
+            }
+            Ok(other @ (Event::Push(_) | Event::Ecs(_) | Event::Tick)) => {
+                warn!(?other, "not an alarm event: this function's rule is wrong");
+                Ok(())
+            }
+            Err(malformed) => {
+                warn!(%malformed, "dropped: delivering it again would not help");
+                Ok(())
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+async fn take(wiring: &Wiring, change: &AlarmChange, event_id: &str) -> Result<(), Error> {
+    let services = wiring.table.services_by_alarm(change.alarm.as_str()).await?;
+    info!(alarm = %change.alarm, state = ?change.state, services = services.len(), "changed");
+    let fired = change.intent(event_id);
+    let mut failed = None;
+    for service in &services {
+        let span = info_span!("service", service = %service);
+        // One service that cannot be helped now must not keep the others from it.
+        if let Err(error) = for_service(wiring, change, fired.as_ref(), service).instrument(span).await {
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn for_service(
+    wiring: &Wiring,
+    change: &AlarmChange,
+    fired: Option<&Intent>,
+    service: &ServiceName,
+) -> Result<(), Error> {
+    let back = match fired {
+        Some(intent) => flip_back(wiring, change, intent, service).await,
+        // OK again: a held push may start.
+        None => Ok(()),
+    };
+    if let Err(error) = wiring.queues.poke(service).await {
+        warn!(error, "could not wake the loop; the sweep will");
+    }
+    back
+}
+
+async fn flip_back(wiring: &Wiring, change: &AlarmChange, intent: &Intent, service: &ServiceName) -> Result<(), Error> {
+    let ports = Ports {
+        clock: &wiring.clock,
+        observer: &wiring.world,
+        actuator: &wiring.world,
+        store: &wiring.table,
+        waker: &wiring.queues,
+    };
+    let known = [intent.clone()];
+    let until = wiring.clock.now().plus(Span::secs(20));
+    let report = reconcile(&ports, service, Role::Alarm, WokenBy::Poke, &known, &wiring.env.margins, until)
+        .await
+        .inspect_err(|error| error!(%error, "the state could not be read or saved"))?;
+    let rollout = report.rollout.as_deref().unwrap_or("none");
+    for failure in &report.failed {
+        error!(rollout, effect = failure.effect, reason = failure.reason, "not applied; advance tries again");
+    }
+    match report.back_written {
+        Some(at) => {
+            let seconds = at.since(change.at).0 as f64 / 1000.0;
+            info!(rollout, seconds, applied = ?report.applied, "flipped back");
+            let metrics = [("AlarmToWeights", Unit::Seconds, seconds), ("RolledBack", Unit::Count, 1.0)];
+            emf(&[("Service", service.as_str())], &metrics);
+        }
+        None => info!(rollout, waiting = ?report.waiting, "nothing to flip back"),
+    }
+    Ok(())
+}
