@@ -1,1 +1,2 @@
-//! Placeholder while the crate is being written.
+//! What crosses crates: every event through the intake, the template against the code, and the stories through the real
+//! binaries. The tests are in `tests/`.
