@@ -294,6 +294,9 @@ pub struct Rollout {
     /// Whether weights on a dead side were put right already (it is done once).
     #[serde(default)]
     pub corrected: bool,
+    /// Whether it was told that the traffic is back.
+    #[serde(default)]
+    pub told_back: bool,
 }
 
 /// What may be read on a route.

@@ -14,20 +14,18 @@ pub(super) fn standby(draft: &mut Draft<'_>, mut rollout: Rollout, until: Time) 
         back::turn(draft, &mut rollout, Cause::Failed("the saved status names no stable side".to_owned()));
         return rollout;
     };
-    if let Watched::Stop = watch(draft, &mut rollout, stable) {
-        if draft.now >= until.plus(rollout.config.stall_deadline) && rollout.phase == (Phase::Standby { until }) {
-            rollout.called = false;
-        }
-        return rollout;
+    match watch(draft, &mut rollout, stable) {
+        Watched::Stop => return rollout,
+        Watched::Clear => {}
     }
-    let until = match rollout.phase {
-        Phase::Standby { until } => until,
-        _ => return rollout,
-    };
+    // A newer push may have ended the standby just now.
+    let until = if hold::superseded(draft, &rollout) { draft.now } else { until };
     if !follow(draft, &mut rollout, stable) {
         return rollout;
     }
-    if rollout.paused.is_some() {
+    // A pause keeps the old side warm, but not for ever.
+    let forgotten = rollout.paused.is_some_and(|at| draft.now >= at.max(until).plus(rollout.config.stall_deadline));
+    if rollout.paused.is_some() && !forgotten {
         draft.wait(Waiting::Paused);
         return rollout;
     }

@@ -82,8 +82,8 @@ pub(super) fn returning(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Caus
         let quarantined =
             if cause.quarantines() { rollout.candidate.target.digests().into_iter().collect() } else { Vec::new() };
         let what = what(&rollout.candidate);
-        let again = rollout.emptied.is_some() && rollout.called;
-        if !again {
+        if !rollout.told_back {
+            rollout.told_back = true;
             draft.tell(Some(&rollout.id), Milestone::RolledBack { what, cause: cause.clone(), took, quarantined });
         }
         draft.enter(&mut rollout, Phase::Clearing { cause });
@@ -119,13 +119,14 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
         let until = rollout.forward_until.plus(draft.margins.effect_lifetime);
         if draft.now <= until.plus(draft.margins.effect_lifetime) {
             draft.enter(&mut rollout, Phase::Returning { cause });
-            rollout.called = true;
             aim(draft, &mut rollout);
             write(draft, &rollout);
             draft.wait(Waiting::WeightsBack);
             return Some(rollout);
         }
-        watch::foreign(draft, &mut rollout);
+        let why = "weights were changed after the rollback".to_owned();
+        draft.call(&mut rollout, why.clone(), "flipback status shows them; nothing is written over them");
+        draft.wait(Waiting::ForeignWeights(why));
         return Some(rollout);
     }
     if draft.now >= rollout.since.plus(rollout.config.stall_deadline) {

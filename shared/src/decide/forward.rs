@@ -75,14 +75,15 @@ pub(super) fn starting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
         back::turn(draft, &mut rollout, cause);
         return rollout;
     }
+    // Before the deadline: going back would write weights over somebody else's.
+    if super::watch::foreign(draft, &mut rollout) {
+        return rollout;
+    }
     let fit = health::fit(draft, candidate, &revision);
     let deadline = rollout.since.plus(rollout.config.start_deadline);
     if draft.now >= deadline {
-        let seen = fit.err().unwrap_or_else(|| "it was healthy, but something else was waited for".to_owned());
+        let seen = fit.err().unwrap_or_else(|| format!("it was healthy, but waited for {}", draft.status.waiting));
         back::turn(draft, &mut rollout, Cause::NotHealthyInTime(seen));
-        return rollout;
-    }
-    if super::watch::foreign(draft, &mut rollout) {
         return rollout;
     }
     let (Some(service), Some(live)) = (draft.service(candidate), draft.service(stable)) else {

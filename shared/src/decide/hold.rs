@@ -92,6 +92,8 @@ fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
 
 fn check(draft: &Draft<'_>, rollout: &mut Rollout) -> Result<Colour, Not> {
     let name = &draft.config.name;
+    // Kept only while every look finds the weight on the other side.
+    let emptied = rollout.emptied.take();
     services(draft)?;
     let routes = routes(draft)?;
     let stable = live(draft, &routes)?;
@@ -119,7 +121,7 @@ fn check(draft: &Draft<'_>, rollout: &mut Rollout) -> Result<Colour, Not> {
         }
     }
     rollout.stable = Some(stable);
-    rollout.emptied = rollout.emptied.or(Some(draft.now));
+    rollout.emptied = emptied.or(Some(draft.now));
     let idle = draft.service(stable.other()).ok_or_else(|| Not::Yet(Waiting::Unknown(draft.service_doubt(stable))))?;
     if (idle.desired > 0 || idle.running > 0)
         && let Err(why) = watch::drained(draft, rollout, stable.other())

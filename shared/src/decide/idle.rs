@@ -39,6 +39,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             emptied: None,
             called: false,
             corrected: false,
+            told_back: false,
         });
         draft.again();
         return;

@@ -27,10 +27,8 @@ pub(super) fn watch(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour
         return Watched::Stop;
     }
     if rollout.phase != Phase::Retiring && hold::superseded(draft, rollout) {
-        if let Phase::Standby { until } = &mut rollout.phase {
-            // 100 % and baked: the new push ends the standby instead of undoing a finished rollout.
-            *until = (*until).min(draft.now);
-        } else {
+        // 100 % and baked: the new push ends the standby instead of undoing a finished rollout.
+        if !matches!(rollout.phase, Phase::Standby { .. }) {
             back::turn(draft, rollout, Cause::Superseded);
             return Watched::Stop;
         }
