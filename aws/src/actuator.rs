@@ -19,7 +19,9 @@ impl Actuator for World {
             Action::Start { colour, revision, desired } => {
                 services::start(&clients.ecs, config, *colour, revision, *desired, &budget).await
             }
-            Action::Scale { colour, desired } => services::scale(&clients.ecs, config, *colour, *desired, &budget).await,
+            Action::Scale { colour, desired } => {
+                services::scale(&clients.ecs, config, *colour, *desired, &budget).await
+            }
             Action::Weights { route, weights } => routes::write(&clients.elb, route, weights, &budget).await,
             Action::Scaling { colour, wanted } => {
                 scaling::set(&clients.scaling, config, *colour, wanted, &budget).await

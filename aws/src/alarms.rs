@@ -114,7 +114,8 @@ fn metric(alarm: &MetricAlarm, cluster: &str) -> Reading<Option<AlarmReading>> {
 /// Target groups and ECS services that a set of dimensions names. A service of the same name in another cluster is
 /// another service.
 fn watch(reading: &mut AlarmReading, dimensions: &[Dimension], cluster: &str) {
-    let value = |name: &str| dimensions.iter().find(|dimension| dimension.name() == Some(name)).and_then(Dimension::value);
+    let value =
+        |name: &str| dimensions.iter().find(|dimension| dimension.name() == Some(name)).and_then(Dimension::value);
     reading.target_groups.extend(value("TargetGroup").map(str::to_owned));
     let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
     if value("ClusterName").is_none_or(|name| name == cluster) {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_sdk_ecs::config::Credentials;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
@@ -43,20 +44,26 @@ pub struct Clients {
 
 impl Clients {
     /// Clients as the environment says: region, credentials, profile, `AWS_ENDPOINT_URL`.
+    #[expect(clippy::disallowed_methods, reason = "the SDK reads the same variable itself, in the same place")]
     pub async fn load() -> Clients {
         let plain = std::env::var("AWS_ENDPOINT_URL").is_ok_and(|url| url.starts_with("http://"));
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client(plain))
-            .retry_config(reading_retries())
-            .timeout_config(reading_timeouts())
+        Clients::from_config(&loader(plain).load().await, plain)
+    }
+
+    /// Clients of an endpoint that is given rather than read from the environment, as the local cloud's. `caller` is the
+    /// access key id that the endpoint sees.
+    pub async fn at(endpoint: &str, region: &str, caller: &str) -> Clients {
+        let plain = endpoint.starts_with("http://");
+        let config = loader(plain)
+            .endpoint_url(endpoint)
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(Credentials::new(caller, "local", None, None, "flipback"))
             .load()
             .await;
         Clients::from_config(&config, plain)
     }
 
-    /// Clients of a given configuration, with the retries and timeouts of reads; `plain` as in [`Clients::load`].
-    #[must_use]
-    pub fn from_config(config: &SdkConfig, plain: bool) -> Clients {
+    fn from_config(config: &SdkConfig, plain: bool) -> Clients {
         Clients {
             ecs: aws_sdk_ecs::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
@@ -77,6 +84,13 @@ impl Clients {
     pub fn web(&self) -> Web {
         Web::new(self.plain)
     }
+}
+
+fn loader(plain: bool) -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(plain))
+        .retry_config(reading_retries())
+        .timeout_config(reading_timeouts())
 }
 
 /// Three attempts, quick ones: a look that takes long is a look that is old.

@@ -13,10 +13,17 @@ use shared::time::Time;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that is passed in")]
     fn now(&self) -> Time {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Time(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
     }
+}
+
+/// The monotonic clock, for what must not follow a clock that is set.
+#[expect(clippy::disallowed_methods, reason = "deadlines are kept here, at the edge")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }
 
 /// When each service was last looked at, on both clocks. A decision's deadline is a time of day; with the look's pair it
@@ -28,7 +35,7 @@ impl Anchors {
     /// A look of this service began at `at`, a moment ago.
     pub(crate) fn look(&self, service: &ServiceName, at: Time) {
         let ago = Duration::from_millis(SystemClock.now().since(at).0);
-        let now = Instant::now();
+        let now = monotonic();
         let instant = now.checked_sub(ago).unwrap_or(now);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(service.clone(), (at, instant));
     }
@@ -72,7 +79,7 @@ impl Budget {
             Budget::Back => Ok(BACK_ATTEMPT),
             Budget::Forward { wall, mono } => {
                 let by_wall = Duration::from_millis(wall.since(SystemClock.now()).0);
-                let left = mono.map_or(by_wall, |mono| by_wall.min(mono.saturating_duration_since(Instant::now())));
+                let left = mono.map_or(by_wall, |mono| by_wall.min(mono.saturating_duration_since(monotonic())));
                 if left.is_zero() { Err(EffectError::TooLate) } else { Ok(left) }
             }
         }
@@ -118,14 +125,12 @@ impl Budget {
 /// A config override for one write: retries off, and no longer than `$left`.
 macro_rules! once {
     ($sdk:ident, $left:expr) => {
-        $sdk::config::Builder::new()
-            .retry_config(aws_smithy_types::retry::RetryConfig::disabled())
-            .timeout_config(
-                aws_smithy_types::timeout::TimeoutConfig::builder()
-                    .operation_timeout($left)
-                    .operation_attempt_timeout($left)
-                    .build(),
-            )
+        $sdk::config::Builder::new().retry_config(aws_smithy_types::retry::RetryConfig::disabled()).timeout_config(
+            aws_smithy_types::timeout::TimeoutConfig::builder()
+                .operation_timeout($left)
+                .operation_attempt_timeout($left)
+                .build(),
+        )
     };
 }
 pub(crate) use once;
@@ -141,7 +146,7 @@ mod tests {
         let now = SystemClock.now();
         let passed = Budget::Forward { wall: now.minus(Span(1)), mono: None };
         assert_eq!(passed.left(), Err(EffectError::TooLate));
-        let set_back = Budget::Forward { wall: now.plus(Span::mins(60)), mono: Some(Instant::now()) };
+        let set_back = Budget::Forward { wall: now.plus(Span::mins(60)), mono: Some(monotonic()) };
         assert_eq!(set_back.left(), Err(EffectError::TooLate));
     }
 
@@ -154,7 +159,7 @@ mod tests {
         assert!(left > Duration::from_millis(500) && left <= Duration::from_secs(2), "{left:?}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_write_back_is_tried_four_times_and_a_forward_one_once() {
         let tries = Cell::new(0);
         let failing = async || {
@@ -168,7 +173,7 @@ mod tests {
         assert_eq!(tries.get(), 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_write_back_that_cannot_succeed_is_not_repeated() {
         let tries = Cell::new(0);
         let refused = async || {

@@ -76,11 +76,6 @@ impl Failure {
         Failure { kind: Kind::Unreadable, call: call.to_owned(), code: None, message: message.into() }
     }
 
-    /// A failure with AWS's meaning of "there is none", for answers that say so without an error.
-    pub(crate) fn not_found(call: &str, message: impl Into<String>) -> Failure {
-        Failure { kind: Kind::NotFound, call: call.to_owned(), code: None, message: message.into() }
-    }
-
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn transient(&self) -> bool {
@@ -177,8 +172,12 @@ fn kind_of(code: &str, message: &str, status: u16) -> Kind {
         | "BandwidthLimitExceeded"
         | "SlowDown"
         | "PriorRequestNotComplete" => Kind::Throttled,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError"
-        | "AuthorizationErrorException" | "BlockedException" => Kind::Denied,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "AuthorizationError"
+        | "AuthorizationErrorException"
+        | "BlockedException" => Kind::Denied,
         "ExpiredToken"
         | "ExpiredTokenException"
         | "RequestExpired"
@@ -202,9 +201,11 @@ fn kind_of(code: &str, message: &str, status: u16) -> Kind {
         _ if code.ends_with("NotFound") || code.ends_with("NotFoundException") => Kind::NotFound,
         _ if status == 429 => Kind::Throttled,
         _ if status >= 500 => Kind::Server,
-        "ServerException" | "InternalFailure" | "InternalServerError" | "ServiceUnavailable" | "InternalServiceException" => {
-            Kind::Server
-        }
+        "ServerException"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "ServiceUnavailable"
+        | "InternalServiceException" => Kind::Server,
         _ => Kind::Invalid,
     }
 }
@@ -264,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_denial_names_the_missing_permission_and_is_final() {
-        let message = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ecs:UpdateService on resource: y";
+        let message =
+            "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ecs:UpdateService on resource: y";
         let failure = said("AccessDeniedException", message, 400);
         assert!(failure.to_string().contains("not authorized to perform: ecs:UpdateService"), "{failure}");
         assert!(failure.to_string().contains("add the permission"), "{failure}");
@@ -273,7 +275,11 @@ mod tests {
 
     #[test]
     fn a_race_for_a_revision_number_is_not_taken_for_a_wrong_request() {
-        let race = said("ClientException", "Too many concurrent attempts to create a new revision of the specified family.", 400);
+        let race = said(
+            "ClientException",
+            "Too many concurrent attempts to create a new revision of the specified family.",
+            400,
+        );
         assert!(race.transient());
         assert!(!said("ClientException", "No container named api", 400).transient());
     }

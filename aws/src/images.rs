@@ -43,7 +43,12 @@ pub fn registry_parts(host: &str) -> Option<(&str, &str)> {
 ///
 /// # Errors
 /// What AWS says; a repository that does not exist is one.
-pub async fn describe(client: &Client, registry: &str, repository: &str, reference: &str) -> Result<Option<Image>, Failure> {
+pub async fn describe(
+    client: &Client,
+    registry: &str,
+    repository: &str,
+    reference: &str,
+) -> Result<Option<Image>, Failure> {
     let parts = registry_parts(registry);
     let id = if reference.starts_with("sha256:") {
         ImageIdentifier::builder().image_digest(reference).build()
@@ -86,7 +91,10 @@ pub async fn newest(client: &Client, repository: &str, limit: usize) -> Result<V
         }
     }
     if token.is_some() {
-        tracing::warn!(repository, "the repository has more images than the sweep reads; a lifecycle policy would help");
+        tracing::warn!(
+            repository,
+            "the repository has more images than the sweep reads; a lifecycle policy would help"
+        );
     }
     images.sort_by(|a, b| b.pushed_at.cmp(&a.pushed_at).then_with(|| a.digest.cmp(&b.digest)));
     images.truncate(limit);

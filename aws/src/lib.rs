@@ -28,7 +28,6 @@ mod world;
 pub use clients::{Clients, Web, WebAnswer};
 pub use clock::SystemClock;
 pub use errors::{Failure, Kind};
-pub use revisions::ROLLOUT_TAG;
 pub use store::Table;
 pub use tell::{TellError, Teller};
 pub use wakes::Queues;

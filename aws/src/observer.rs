@@ -33,9 +33,8 @@ impl Observer for World {
                 names.into_iter().map(|name| (name, Reading::not_asked())).collect()
             }
         };
-        let scaling = async {
-            if ask.scaling { scaling::read(&self.clients.scaling, config).await } else { BTreeMap::new() }
-        };
+        let scaling =
+            async { if ask.scaling { scaling::read(&self.clients.scaling, config).await } else { BTreeMap::new() } };
         let registered = async {
             match &ask.registered {
                 Some((base, rollout)) => revisions::registered(&self.clients.ecs, base, rollout).await,
@@ -48,8 +47,11 @@ impl Observer for World {
             let mut reading = ColourReading::nothing();
             if let Some(service) = services.get(&colour) {
                 let groups = groups_of(service);
-                reading.targets =
-                    targets.iter().filter(|(group, _)| groups.contains(*group)).map(|(g, r)| (g.clone(), r.clone())).collect();
+                reading.targets = targets
+                    .iter()
+                    .filter(|(group, _)| groups.contains(*group))
+                    .map(|(g, r)| (g.clone(), r.clone()))
+                    .collect();
                 reading.service = service.clone();
             }
             if let Some(requests) = requests.get(&colour) {
@@ -94,7 +96,8 @@ impl World {
                     groups.insert(*colour, service.target_groups.iter().cloned().collect());
                 }
                 Some(Reading::Known(None)) => {
-                    readings.insert(*colour, Reading::Unknown("there is no service whose requests to count".to_owned()));
+                    readings
+                        .insert(*colour, Reading::Unknown("there is no service whose requests to count".to_owned()));
                 }
                 Some(Reading::Unknown(why)) => {
                     readings.insert(*colour, Reading::Unknown(why.clone()));

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_period_that_cloudwatch_may_not_have_yet_is_not_counted() {
         let margins = Margins::default();
-        let minute = |n| Time(n * 60_000);
+        let minute = |n: u64| Time(n * 60_000);
         assert_eq!(complete_until(minute(10), Time(minute(14).0 + 5_000), &margins), minute(12));
         assert_eq!(complete_until(minute(10), minute(11), &margins), minute(10));
     }

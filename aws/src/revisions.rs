@@ -10,6 +10,7 @@ use serde_json::Value;
 use shared::ids::{RevisionArn, RolloutId};
 use shared::observation::Reading;
 use shared::ports::EffectError;
+use shared::revision::ROLLOUT_TAG;
 use shared::rollout::ImageRef;
 
 use crate::clients::Clients;
@@ -18,16 +19,18 @@ use crate::errors::{During, Failure};
 use crate::images;
 use crate::raw::{KeepBody, SwapBody};
 
-/// The tag that names the rollout a revision was registered for.
-pub const ROLLOUT_TAG: &str = "flipback:rollout";
-
 /// How many of the newest revisions are searched: between a registration and the search for it, others may register too.
 const SEARCHED: usize = 10;
 
 const DESCRIBE: &str = "ecs:DescribeTaskDefinition";
 
 /// The newest ACTIVE revisions of a family, newest first, one page of up to a hundred.
-async fn newest(client: &Client, family: &str, limit: usize, token: Option<String>) -> Result<(Vec<RevisionArn>, Option<String>), Failure> {
+async fn newest(
+    client: &Client,
+    family: &str,
+    limit: usize,
+    token: Option<String>,
+) -> Result<(Vec<RevisionArn>, Option<String>), Failure> {
     let request = client
         .list_task_definitions()
         .family_prefix(family)

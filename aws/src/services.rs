@@ -67,8 +67,12 @@ fn active(service: &Service) -> bool {
 }
 
 fn reading(service: &Service) -> ServiceReading {
-    let mut deployments: Vec<DeploymentReading> =
-        service.deployments().iter().filter(|deployment| deployment.status() != Some("INACTIVE")).map(deployment).collect();
+    let mut deployments: Vec<DeploymentReading> = service
+        .deployments()
+        .iter()
+        .filter(|deployment| deployment.status() != Some("INACTIVE"))
+        .map(deployment)
+        .collect();
     deployments.sort_by_key(|deployment| !deployment.primary);
     ServiceReading {
         arn: service.service_arn().unwrap_or_default().to_owned(),
@@ -137,7 +141,8 @@ pub(crate) async fn start(
 ) -> Result<(), EffectError> {
     budget
         .run(async || {
-            let request = update(client, config, colour).task_definition(revision.as_str()).desired_count(number(desired));
+            let request =
+                update(client, config, colour).task_definition(revision.as_str()).desired_count(number(desired));
             let once = once!(aws_sdk_ecs, budget.left()?);
             request.customize().config_override(once).send().await.during(UPDATE)?;
             Ok(())
@@ -174,7 +179,9 @@ fn update(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::types::{DeploymentAlarms, DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentController};
+    use aws_sdk_ecs::types::{
+        DeploymentAlarms, DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentController,
+    };
 
     fn configured(deployment: DeploymentConfiguration) -> Service {
         Service::builder().deployment_configuration(deployment).build()
@@ -195,7 +202,9 @@ mod tests {
     #[test]
     fn a_service_that_ecs_would_roll_back_is_told() {
         let breaker = |rollback| DeploymentCircuitBreaker::builder().enable(true).rollback(rollback).build();
-        let with = |rollback| configured(DeploymentConfiguration::builder().deployment_circuit_breaker(breaker(rollback)).build());
+        let with = |rollback| {
+            configured(DeploymentConfiguration::builder().deployment_circuit_breaker(breaker(rollback)).build())
+        };
         assert!(reverts_by_itself(&with(true)).unwrap().contains("circuit breaker"));
         assert_eq!(reverts_by_itself(&with(false)), None);
         let alarms = DeploymentAlarms::builder().set_alarm_names(Some(vec!["a".into()])).enable(true).rollback(true);

@@ -61,7 +61,8 @@ mod tests {
             let health = TargetHealth::builder().state(TargetHealthStateEnum::from(state)).build();
             TargetHealthDescription::builder().target_health(health).build()
         };
-        let states = ["healthy", "healthy", "unhealthy", "initial", "draining", "unhealthy.draining", "unused", "brand-new"];
+        let states =
+            ["healthy", "healthy", "unhealthy", "initial", "draining", "unhealthy.draining", "unused", "brand-new"];
         let expected = TargetCounts { healthy: 2, unhealthy: 1, initial: 1, draining: 2, other: 2 };
         assert_eq!(counts(&states.map(target)), expected);
     }

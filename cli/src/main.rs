@@ -1,2 +1,25 @@
-//! Placeholder.
-fn main() {}
+//! `flipback`: the operator's tool, and the local cloud's front door. It records wishes and wakes the loop; what moves
+//! traffic are the functions.
+
+mod adopt;
+mod apply;
+mod args;
+mod errors;
+mod history;
+mod init;
+mod installation;
+mod local_cloud;
+mod output;
+mod run;
+mod status;
+mod wait;
+mod why;
+mod wish;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run::run(args::Args::parse()).await.into()
+}

@@ -43,9 +43,14 @@ impl Cloud {
     /// # Errors
     /// The address is taken or not on loopback, the template cannot be read, a function's binary is missing.
     pub async fn start(options: Options) -> anyhow::Result<Cloud> {
-        ensure!(options.listen.ip().is_loopback(), "{} is not on loopback: this cloud has no authentication", options.listen);
-        let listener =
-            TcpListener::bind(options.listen).await.with_context(|| format!("{} cannot be listened on", options.listen))?;
+        ensure!(
+            options.listen.ip().is_loopback(),
+            "{} is not on loopback: this cloud has no authentication",
+            options.listen
+        );
+        let listener = TcpListener::bind(options.listen)
+            .await
+            .with_context(|| format!("{} cannot be listened on", options.listen))?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let text = match &options.template {
             Some(path) => std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?,

@@ -21,7 +21,8 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn start(tasks: &Arc<Tasks>) -> anyhow::Result<Database> {
-        let db = dynoxide::Database::memory().map_err(|error| anyhow!("the embedded database does not open: {error}"))?;
+        let db =
+            dynoxide::Database::memory().map_err(|error| anyhow!("the embedded database does not open: {error}"))?;
         let listener = TcpListener::bind("127.0.0.1:0").await.context("binding the embedded database")?;
         let address = listener.local_addr()?;
         let sweeping = db.clone();

@@ -58,8 +58,12 @@ pub(crate) fn client(keep: usize) -> HttpClient {
 }
 
 /// Accepts until `stop` turns true, then lets open connections finish what they are answering.
-pub(crate) async fn serve<H, F>(listener: TcpListener, stop: watch::Receiver<bool>, tasks: Arc<crate::Tasks>, handler: H)
-where
+pub(crate) async fn serve<H, F>(
+    listener: TcpListener,
+    stop: watch::Receiver<bool>,
+    tasks: Arc<crate::Tasks>,
+    handler: H,
+) where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {

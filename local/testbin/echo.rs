@@ -39,8 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 });
                 json!({"batchItemFailures": ids.collect::<Vec<_>>()})
             }
-            None => json!({"echo": payload, "count": count, "pid": std::process::id(), "deadline": head.get("lambda-runtime-deadline-ms"),
-                "environment": environment}),
+            None => {
+                json!({"echo": payload, "count": count, "pid": std::process::id(), "deadline": head.get("lambda-runtime-deadline-ms"),
+                "environment": environment})
+            }
         };
         talk(&api, "POST", &format!("invocation/{id}/response"), &answer.to_string())?;
     }

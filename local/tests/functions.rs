@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 /// One function `echo` with every kind of trigger.
-const TEMPLATE: &str = r"
+const TEMPLATE: &str = r##"
 Transform: AWS::Serverless-2016-10-31
 Resources:
   Table:
@@ -56,6 +57,14 @@ Resources:
         Round:
           Type: ScheduleV2
           Properties: { ScheduleExpression: rate(1 hour), Input: '{"round":1}' }
+"##;
+
+/// The function alone.
+const ALONE: &str = r"
+Resources:
+  Echo:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: functions/echo, Timeout: 1, Environment: { Variables: { TABLE: things } } }
 ";
 
 struct Stage {
@@ -63,11 +72,11 @@ struct Stage {
     _dir: TempDir,
 }
 
-async fn stage_with(change: impl FnOnce(&mut Options)) -> Stage {
+async fn stage_with(template_text: &str, change: impl FnOnce(&mut Options)) -> Stage {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_echo-function"), dir.path().join("echo")).unwrap();
     let template = dir.path().join("template.yaml");
-    std::fs::write(&template, TEMPLATE).unwrap();
+    std::fs::write(&template, template_text).unwrap();
     let mut options = quick();
     options.functions = Functions::Dir(dir.path().to_owned());
     options.template = Some(template);
@@ -76,7 +85,11 @@ async fn stage_with(change: impl FnOnce(&mut Options)) -> Stage {
 }
 
 async fn stage() -> Stage {
-    stage_with(|_| ()).await
+    stage_with(TEMPLATE, |_| ()).await
+}
+
+async fn alone() -> Stage {
+    stage_with(ALONE, |_| ()).await
 }
 
 impl Stage {
@@ -93,7 +106,8 @@ impl Stage {
 
     fn send(&self, group: &str, body: &str) {
         let url = format!("{}/123456789012/work.fifo", self.cloud.endpoint());
-        let input = json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": body});
+        let input =
+            json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": body});
         call(&self.cloud, Service::Sqs, "SendMessage", input);
     }
 
@@ -110,7 +124,7 @@ fn is_running(pid: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_is_reused_and_sees_a_lambdas_environment() {
-    let stage = stage().await;
+    let stage = alone().await;
     let first = stage.cloud.invoke("echo", json!({"n": 1})).await.unwrap();
     let second = stage.cloud.invoke("echo", json!({"n": 2})).await.unwrap();
     assert_eq!((&first["count"], &second["count"]), (&json!(1), &json!(2)));
@@ -120,7 +134,6 @@ async fn a_process_is_reused_and_sees_a_lambdas_environment() {
     assert_eq!(environment["AWS_ACCESS_KEY_ID"], "FUNCTION.echo");
     assert_eq!(environment["AWS_REGION"], "us-east-1");
     assert_eq!(environment["TABLE"], "things");
-    assert_eq!(environment["QUEUE"], format!("{}/123456789012/work.fifo", stage.cloud.endpoint()));
     assert!(!environment.contains_key("CARGO_MANIFEST_DIR"), "the host's environment stays outside");
     let deadline: u64 = first["deadline"].as_str().unwrap().parse().unwrap();
     assert!(deadline.abs_diff(stage.cloud.now()) < 2_000);
@@ -129,7 +142,7 @@ async fn a_process_is_reused_and_sees_a_lambdas_environment() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_a_death_and_a_timeout_are_errors_and_the_next_invocation_works() {
-    let stage = stage().await;
+    let stage = alone().await;
     let failed = stage.cloud.invoke("echo", json!({"fail": "no luck"})).await.unwrap_err();
     assert!(failed.to_string().contains("no luck"), "{failed}");
     let died = stage.cloud.invoke("echo", json!({"die": 3})).await.unwrap_err();
@@ -145,7 +158,7 @@ async fn a_failure_a_death_and_a_timeout_are_errors_and_the_next_invocation_work
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_ends_before_it_asks_for_work_is_an_error() {
-    let stage = stage_with(|options| {
+    let stage = stage_with(ALONE, |options| {
         options.function_env.insert("BROKEN".into(), "1".into());
     })
     .await;
@@ -156,7 +169,7 @@ async fn a_process_that_ends_before_it_asks_for_work_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_function_loses_its_invocation_at_once() {
-    let stage = stage().await;
+    let stage = alone().await;
     stage.cloud.invoke("echo", json!({})).await.unwrap();
     let began = Instant::now();
     let (outcome, ()) = tokio::join!(stage.cloud.invoke("echo", json!({"sleep": 900})), async {
@@ -175,19 +188,29 @@ async fn a_hook_sees_each_call_of_a_function_and_can_kill_it_there() {
     let seen: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
     let notes = seen.clone();
     stage.cloud.on_call(Arc::new(move |call: &CallSeen<'_>| {
-        notes.lock().unwrap().push(format!("{} {} {} {:?} {}", call.caller, call.service, call.operation, call.moment, call.nth));
-        if call.caller == "function:echo" && call.nth == 2 && call.moment == Moment::Before { Verdict::Kill } else { Verdict::Continue }
+        notes
+            .lock()
+            .unwrap()
+            .push(format!("{} {} {} {:?} {}", call.caller, call.service, call.operation, call.moment, call.nth));
+        if call.caller == "function:echo" && call.nth == 2 && call.moment == Moment::Before {
+            Verdict::Kill
+        } else {
+            Verdict::Continue
+        }
     }));
     let input = || json!({"clusterName": "x"});
     assert!(stage.cloud.call(Service::Ecs, "CreateCluster", input(), "function:echo").is_ok());
     let killed = stage.cloud.call(Service::Ecs, "DeleteCluster", json!({"cluster": "x"}), "function:echo").unwrap_err();
     assert_eq!(killed.status, 500);
     let clusters = stage.cloud.call(Service::Ecs, "ListClusters", json!({}), "user:me").unwrap();
-    assert_eq!(clusters["clusterArns"].as_array().unwrap().len(), 1, "a call that was killed before its effect has none");
-    let seen = seen.lock().unwrap();
+    assert_eq!(
+        clusters["clusterArns"].as_array().unwrap().len(),
+        1,
+        "a call that was killed before its effect has none"
+    );
+    let seen = seen.lock().unwrap().clone();
     assert!(seen.contains(&"function:echo ecs CreateCluster Before 1".to_owned()), "{seen:?}");
     assert!(seen.contains(&"function:echo ecs CreateCluster After 1".to_owned()), "{seen:?}");
-    drop(seen);
     stage.cloud.stop().await;
 }
 
@@ -204,6 +227,10 @@ async fn messages_of_a_group_come_in_order_and_a_failed_one_comes_again() {
     .await;
     let bodies = stage.bodies();
     assert_eq!(bodies[..2], ["a1", "bad"], "{bodies:?}");
+    let first = &stage.got()[0]["Records"][0];
+    assert_eq!(first["attributes"]["MessageGroupId"], "a");
+    assert_eq!(first["attributes"]["ApproximateReceiveCount"], "1");
+    assert_eq!(first["eventSourceARN"], "arn:aws:sqs:us-east-1:123456789012:work.fifo");
     assert_eq!(bodies.iter().filter(|body| *body == "a1").count(), 1, "what succeeded is deleted: {bodies:?}");
     stage.cloud.stop().await;
 }
@@ -241,7 +268,8 @@ async fn the_stream_passes_what_its_filter_matches_and_repeats_from_the_failed_r
     }
     let keys = until("the bad record comes a second time", || {
         let records = stage.got().into_iter().flat_map(|got| got["Records"].as_array().cloned().unwrap_or_default());
-        let keys: Vec<String> = records.map(|record| record["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap_or("?").to_owned()).collect();
+        let keys: Vec<String> =
+            records.map(|record| record["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap_or("?").to_owned()).collect();
         (keys.iter().filter(|key| *key == "notice#bad").count() >= 2).then_some(keys)
     })
     .await;
@@ -252,10 +280,10 @@ async fn the_stream_passes_what_its_filter_matches_and_repeats_from_the_failed_r
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_fires_at_its_rate_and_can_be_told_to_hurry() {
-    let stage = stage_with(|options| options.schedule_speed = 3600 * 4).await;
+    let stage = stage_with(TEMPLATE, |options| options.schedule_speed = 3600 * 4).await;
     until("two rounds", || (stage.got().iter().filter(|got| got["round"] == 1).count() >= 2).then_some(())).await;
     stage.cloud.stop().await;
-    let stage = stage_with(|_| ()).await;
+    let stage = stage_with(TEMPLATE, |_| ()).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(stage.got(), Vec::<Value>::new(), "real time by default");
     stage.cloud.stop().await;

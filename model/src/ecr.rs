@@ -94,8 +94,9 @@ impl Repository {
     /// The digest an image id means: digest, tag, or both when they agree.
     fn find(&self, id: &Value) -> Option<&str> {
         let by_tag = id["imageTag"].as_str().map(|tag| self.tags.get(tag).map(String::as_str));
-        let by_digest =
-            id["imageDigest"].as_str().map(|digest| self.images.get_key_value(digest).map(|(digest, _)| digest.as_str()));
+        let by_digest = id["imageDigest"]
+            .as_str()
+            .map(|digest| self.images.get_key_value(digest).map(|(digest, _)| digest.as_str()));
         match (by_tag, by_digest) {
             (Some(a), Some(b)) => a.filter(|_| a == b),
             (Some(found), None) | (None, Some(found)) => found,
@@ -119,7 +120,8 @@ impl World {
                 let name = input.str("repositoryName")?;
                 let repository = self.repository(name)?;
                 if !repository.images.is_empty() && !input.bool("force") {
-                    let message = format!("The repository with name '{name}' cannot be deleted because it still contains images");
+                    let message =
+                        format!("The repository with name '{name}' cannot be deleted because it still contains images");
                     return Err(AwsError::new("RepositoryNotEmptyException", message));
                 }
                 let answer = json!({ "repository": repository.describe(name, &self.core.settings.account) });
@@ -145,7 +147,8 @@ impl World {
         let name = input.str("repositoryName")?;
         let account = self.core.settings.account.clone();
         if self.ecr.repositories.contains_key(name) {
-            let message = format!("The repository with name '{name}' already exists in the registry with id '{account}'");
+            let message =
+                format!("The repository with name '{name}' already exists in the registry with id '{account}'");
             return Err(AwsError::new("RepositoryAlreadyExistsException", message));
         }
         let repository = Repository {
@@ -186,7 +189,10 @@ impl World {
             .map_err(|error| AwsError::new("InvalidParameterException", format!("flipback.manners: {error}")))?;
         let digest = format!("sha256:{}", hash::sha256(manifest.as_bytes()));
         if input.opt_str("imageDigest").is_some_and(|given| given != digest) {
-            return Err(AwsError::new("ImageDigestDoesNotMatchException", "The provided digest does not match the manifest"));
+            return Err(AwsError::new(
+                "ImageDigestDoesNotMatchException",
+                "The provided digest does not match the manifest",
+            ));
         }
         let repository = self.ecr.repositories.get_mut(name).ok_or_else(|| absent(name, &account))?;
         let same = match tag {

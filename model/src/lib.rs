@@ -5,9 +5,23 @@
 //! Names live in one space whatever the caller's region; ARNs carry the region of the call that made the resource.
 
 mod api;
+mod autoscaling;
+mod cloudwatch;
+mod ecr;
+mod ecs;
+mod elb;
 mod error;
+mod hash;
+mod ids;
+mod input;
 mod manners;
+mod secrets;
 mod settings;
+mod sns;
+mod sqs;
+#[cfg(test)]
+mod tests;
+mod time;
 mod world;
 
 pub use api::{

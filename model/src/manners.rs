@@ -51,7 +51,9 @@ impl Manners {
                     }
                     manners.errors = Some((percent, after.take().unwrap_or(0)));
                 }
-                (Some(("slow", value)), _) => manners.slow = duration(value).ok_or(format!("not a duration: {item}"))?,
+                (Some(("slow", value)), _) => {
+                    manners.slow = duration(value).ok_or(format!("not a duration: {item}"))?
+                }
                 (Some(("start", value)), _) => {
                     manners.start = duration(value).ok_or(format!("not a duration: {item}"))?;
                 }

@@ -40,7 +40,8 @@ pub struct EcsTimes {
     pub scheduler_delay: Millis,
     /// Without a load balancer a task counts as healthy this long after RUNNING.
     pub settle: Millis,
-    /// A task whose manners say `crash` exits this long after RUNNING.
+    /// A task whose manners say `crash` exits this long after RUNNING: shorter than the way to its first health check, so
+    /// that it never counts as healthy.
     pub crash_after: Millis,
 }
 
@@ -134,7 +135,7 @@ impl Default for Settings {
                 replace_delay: 5_000,
                 scheduler_delay: 1_000,
                 settle: 40_000,
-                crash_after: 2_000,
+                crash_after: 1_000,
             },
             elb: ElbTimes { health_check_divisor: 1, registration: 2_000, propagation: 2_000 },
             cloudwatch: CloudWatchTimes {
@@ -162,7 +163,7 @@ impl Settings {
                 replace_delay: 500,
                 scheduler_delay: 100,
                 settle: 1_000,
-                crash_after: 500,
+                crash_after: 100,
             },
             elb: ElbTimes { health_check_divisor: 5, registration: 200, propagation: 0 },
             cloudwatch: CloudWatchTimes {

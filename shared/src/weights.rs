@@ -96,7 +96,7 @@ pub fn candidate_percent(weights: &Weights, sides: &Sides) -> Option<u8> {
     };
     let (stable, candidate) = (sum(&sides.stable), sum(&sides.candidate));
     let total = stable + candidate;
-    if total == 0 { None } else { u8::try_from((candidate * 100 + total / 2) / total).ok() }
+    (candidate * 100 + total / 2).checked_div(total).and_then(|percent| u8::try_from(percent).ok())
 }
 
 fn normal(weights: &Weights) -> BTreeMap<&TargetGroupArn, u64> {

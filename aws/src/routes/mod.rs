@@ -112,13 +112,17 @@ async fn describe(client: &Client, routes: &[RouteArn]) -> Result<BTreeMap<Route
 ///
 /// # Errors
 /// See [`rewrite::with_weights`]; and what AWS says.
-pub(crate) async fn write(client: &Client, route: &RouteArn, weights: &Weights, budget: &Budget) -> Result<(), EffectError> {
+pub(crate) async fn write(
+    client: &Client,
+    route: &RouteArn,
+    weights: &Weights,
+    budget: &Budget,
+) -> Result<(), EffectError> {
     budget
         .run(async || {
             let mut found = budget.read(describe(client, std::slice::from_ref(route))).await?;
-            let read = found
-                .remove(route)
-                .ok_or_else(|| EffectError::Transient(format!("{route} is not in the answer")))?;
+            let read =
+                found.remove(route).ok_or_else(|| EffectError::Transient(format!("{route} is not in the answer")))?;
             let now = read.reading();
             if let Some(why) = now.unwritable {
                 return Err(EffectError::Permanent(format!("{route} cannot be written back exactly: {why}")));

@@ -36,9 +36,12 @@ pub(super) fn reading(actions: &[Action], is_default: bool, unknown: &[String]) 
 /// Why these actions could not be written back exactly.
 fn unwritable(actions: &[Action], is_default: bool, unknown: &[String]) -> Option<String> {
     if is_default {
-        return Some("it is a listener's default rule, which only the listener can change: name the listener's ARN".to_owned());
+        return Some(
+            "it is a listener's default rule, which only the listener can change: name the listener's ARN".to_owned(),
+        );
     }
-    if let Some(action) = actions.iter().find(|action| !action.r#type().is_some_and(|kind| KNOWN_TYPES.contains(kind))) {
+    if let Some(action) = actions.iter().find(|action| !action.r#type().is_some_and(|kind| KNOWN_TYPES.contains(kind)))
+    {
         let name = action.r#type().map_or("(none)", ActionTypeEnum::as_str);
         return Some(format!("it has an action of the type `{name}`, which this release does not know"));
     }
@@ -85,7 +88,9 @@ pub(super) fn with_weights(actions: &[Action], weights: &Weights) -> Result<Vec<
     let forward = only_forward(actions).map_err(EffectError::Permanent)?;
     let groups = tuples(forward);
     if weights_of(forward).keys().ne(weights.keys()) {
-        return Err(EffectError::Transient("not written: the rule's target groups changed since they were read".to_owned()));
+        return Err(EffectError::Transient(
+            "not written: the rule's target groups changed since they were read".to_owned(),
+        ));
     }
     actions
         .iter()
@@ -105,8 +110,10 @@ fn forward_with(action: &Action, groups: &[(TargetGroupArn, u32)], weights: &Wei
         list.push(TargetGroupTuple::builder().target_group_arn(group.as_str()).weight(weight).build());
     }
     let stickiness = action.forward_config().and_then(|config| config.target_group_stickiness_config()).cloned();
-    let config =
-        ForwardActionConfig::builder().set_target_groups(Some(list)).set_target_group_stickiness_config(stickiness).build();
+    let config = ForwardActionConfig::builder()
+        .set_target_groups(Some(list))
+        .set_target_group_stickiness_config(stickiness)
+        .build();
     let mut action = action.clone();
     action.forward_config = Some(config);
     // Beside a list the shorthand may only repeat its single entry; ELB refuses it next to two.
@@ -132,12 +139,15 @@ mod tests {
     use aws_sdk_elasticloadbalancingv2::types::{
         JwtValidationActionConfig, RedirectActionConfig, RedirectActionStatusCodeEnum, TargetGroupStickinessConfig,
     };
+    use std::slice;
 
     fn forward(groups: &[(&str, i32)], shorthand: Option<&str>) -> Action {
         let list = groups.iter().map(|(arn, w)| TargetGroupTuple::builder().target_group_arn(*arn).weight(*w).build());
         let config = ForwardActionConfig::builder()
             .set_target_groups((!groups.is_empty()).then(|| list.collect()))
-            .target_group_stickiness_config(TargetGroupStickinessConfig::builder().enabled(true).duration_seconds(60).build())
+            .target_group_stickiness_config(
+                TargetGroupStickinessConfig::builder().enabled(true).duration_seconds(60).build(),
+            )
             .build();
         Action::builder()
             .r#type(ActionTypeEnum::Forward)
@@ -177,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_login_keeps_its_client_secret() {
-        let after = with_weights(&[oidc(), forward(&[("b", 1), ("g", 0)], None)], &weights(&[("b", 0), ("g", 1)])).unwrap();
+        let after =
+            with_weights(&[oidc(), forward(&[("b", 1), ("g", 0)], None)], &weights(&[("b", 0), ("g", 1)])).unwrap();
         let mut expected = oidc().authenticate_oidc_config.unwrap();
         expected.use_existing_client_secret = Some(true);
         assert_eq!(after[0].authenticate_oidc_config, Some(expected));
@@ -186,7 +197,7 @@ mod tests {
     #[test]
     fn the_shorthand_for_one_target_group_is_read_and_not_written_beside_a_list() {
         let echoed = forward(&[("b", 1)], Some("b"));
-        assert_eq!(reading(std::slice::from_ref(&echoed), false, &[]).weights, weights(&[("b", 1)]));
+        assert_eq!(reading(slice::from_ref(&echoed), false, &[]).weights, weights(&[("b", 1)]));
         assert_eq!(with_weights(&[echoed], &weights(&[("b", 5)])).unwrap()[0].target_group_arn, None);
         assert_eq!(reading(&[forward(&[], Some("b"))], false, &[]).weights, weights(&[("b", 1)]));
     }
@@ -202,11 +213,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_back_exactly_is_said() {
-        let unwritable = |actions: &[Action], is_default, unknown: &[String]| reading(actions, is_default, unknown).unwritable;
+        let unwritable =
+            |actions: &[Action], is_default, unknown: &[String]| reading(actions, is_default, unknown).unwritable;
         let good = forward(&[("b", 1), ("g", 0)], None);
-        assert_eq!(unwritable(&[good.clone()], false, &[]), None);
-        assert!(unwritable(&[good.clone()], true, &[]).unwrap().contains("listener's ARN"));
-        assert!(unwritable(&[good.clone()], false, &["Sparkle".to_owned()]).unwrap().contains("Sparkle"));
+        assert_eq!(unwritable(slice::from_ref(&good), false, &[]), None);
+        assert!(unwritable(slice::from_ref(&good), true, &[]).unwrap().contains("listener's ARN"));
+        assert!(unwritable(slice::from_ref(&good), false, &["Sparkle".to_owned()]).unwrap().contains("Sparkle"));
         assert!(unwritable(&[good.clone(), good.clone()], false, &[]).unwrap().contains("more than one"));
         let strange = Action::builder().r#type(ActionTypeEnum::from("teleport")).build();
         assert!(unwritable(&[strange, good], false, &[]).unwrap().contains("teleport"));

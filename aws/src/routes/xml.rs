@@ -80,15 +80,15 @@ pub(super) fn unknown_elements(xml: &[u8]) -> Result<BTreeMap<String, Vec<String
     loop {
         match reader.read_event_into(&mut buffer).map_err(|error| format!("the answer is no XML: {error}"))? {
             Event::Start(start) => {
-                path.push(String::from_utf8_lossy(start.local_name().as_ref()).into_owned());
+                path.push(start.local_name().as_ref().to_owned());
                 unknown.extend(stranger(&path));
             }
             Event::Empty(empty) => {
-                path.push(String::from_utf8_lossy(empty.local_name().as_ref()).into_owned());
+                path.push(empty.local_name().as_ref().to_owned());
                 unknown.extend(stranger(&path));
                 path.pop();
             }
-            Event::Text(text) if is_arn(&path) => arn.push_str(String::from_utf8_lossy(&text).trim()),
+            Event::Text(text) if is_arn(&path) => arn.push_str(text.trim()),
             Event::End(_) => {
                 if is_item(&path) {
                     let (arn, unknown) = (std::mem::take(&mut arn), std::mem::take(&mut unknown));
@@ -118,9 +118,8 @@ fn is_arn(path: &[String]) -> bool {
 
 /// The element at the end of the path, if it stands below an action and is not known there.
 fn stranger(path: &[String]) -> Option<String> {
-    let inside = path.len() > ITEM + 1
-        && is_item(&path[..ITEM])
-        && matches!(path[ITEM].as_str(), "Actions" | "DefaultActions");
+    let inside =
+        path.len() > ITEM + 1 && is_item(&path[..ITEM]) && matches!(path[ITEM].as_str(), "Actions" | "DefaultActions");
     if !inside {
         return None;
     }
@@ -187,7 +186,10 @@ mod tests {
     #[test]
     fn a_listener_is_read_like_a_rule() {
         let xml = String::from_utf8(rule(&FORWARD.replace("</Weight>", "</Weight><Sparkle>1</Sparkle>"))).unwrap();
-        let xml = xml.replace("Rules>", "Listeners>").replace("RuleArn", "ListenerArn").replace("Actions>", "DefaultActions>");
+        let xml = xml
+            .replace("Rules>", "Listeners>")
+            .replace("RuleArn", "ListenerArn")
+            .replace("Actions>", "DefaultActions>");
         assert!(unknown_elements(xml.as_bytes()).unwrap().contains_key("arn:r1"));
     }
 }

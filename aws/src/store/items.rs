@@ -1,7 +1,5 @@
 //! Items of the table, to and from their attributes.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,8 +12,9 @@ use shared::time::{Span, Time};
 use super::keys::Key;
 use super::{Built, built};
 
-/// The attributes of an item, as the SDK has them.
-pub(super) type Item = HashMap<String, AttributeValue>;
+/// The attributes of an item.
+#[expect(clippy::disallowed_types, reason = "the SDK has them so; nothing depends on their order")]
+pub(super) type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// How long history and notices are kept.
 pub(super) const KEPT: Span = Span::mins(90 * 24 * 60);
@@ -96,7 +95,7 @@ pub(super) fn new_state(key: &Key) -> Result<Item, StoreError> {
             ("status", json(&status)?),
             ("format", number(u64::from(FORMAT))),
             ("version", number(0)),
-            ("inbox", AttributeValue::M(HashMap::new())),
+            ("inbox", AttributeValue::M(Item::new())),
         ],
     ))
 }

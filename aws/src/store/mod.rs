@@ -20,10 +20,10 @@ use shared::rollout::Intent;
 
 use crate::errors::{During, Failure, Kind};
 use items::{Item, get_json, json, key_item, put, text, update};
-use keys::Key;
 
 pub use config::ApplyError;
-pub use history::StoredNotice;
+pub use history::{StoredNotice, notice_of};
+pub use keys::Key;
 
 /// One action of a transaction, or why it could not be written down.
 type Built = Result<TransactWriteItem, StoreError>;
@@ -103,7 +103,9 @@ type TransactError = aws_sdk_dynamodb::operation::transact_write_items::Transact
 
 fn canceled(error: &TransactError) -> Option<&[CancellationReason]> {
     match error {
-        TransactError::TransactionCanceledException(exception) => Some(TransactionCanceledException::cancellation_reasons(exception)),
+        TransactError::TransactionCanceledException(exception) => {
+            Some(TransactionCanceledException::cancellation_reasons(exception))
+        }
         _ => None,
     }
 }
@@ -168,7 +170,12 @@ impl Store for Table {
         }
     }
 
-    async fn note(&self, service: &ServiceName, entry: &HistoryEntry, notice: Option<&Notice>) -> Result<(), StoreError> {
+    async fn note(
+        &self,
+        service: &ServiceName,
+        entry: &HistoryEntry,
+        notice: Option<&Notice>,
+    ) -> Result<(), StoreError> {
         self.write_note(service, entry, notice).await
     }
 }

@@ -1,7 +1,9 @@
 //! Saving a decision: status, consumed intents, notices, history and the sweep's marker in one transaction.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use shared::ids::ServiceName;
+use shared::ids::{IntentId, ServiceName};
 use shared::ports::{HistoryEntry, Save, StoreError};
 use shared::rollout::FORMAT;
 
@@ -77,16 +79,21 @@ impl Table {
             .expression_attribute_values(":format", number(u64::from(FORMAT)))
             .expression_attribute_values(":version", number(save.version))
             .expression_attribute_values(":next", number(save.version + 1));
-        let removed: Vec<String> = (0..save.consumed.len()).map(|n| format!("#inbox.#i{n}")).collect();
-        for (n, id) in save.consumed.iter().enumerate() {
+        // Each once: an expression may name a path only once.
+        let consumed: BTreeSet<&IntentId> = save.consumed.iter().collect();
+        let removed: Vec<String> = (0..consumed.len()).map(|n| format!("#inbox.#i{n}")).collect();
+        for (n, id) in consumed.iter().enumerate() {
             builder = builder.expression_attribute_names(format!("#i{n}"), id.as_str());
         }
         if !removed.is_empty() {
             expression = format!("{expression} REMOVE {}", removed.join(", "));
         }
         if marker == Marker::Dropped {
+            for path in &removed {
+                condition.push_str(&format!(" AND attribute_exists({path})"));
+            }
             condition.push_str(" AND size(#inbox) <= :consumed");
-            let consumed = u64::try_from(save.consumed.len()).unwrap_or(u64::MAX);
+            let consumed = u64::try_from(consumed.len()).unwrap_or(u64::MAX);
             builder = builder.expression_attribute_values(":consumed", number(consumed));
         }
         if !removed.is_empty() || marker == Marker::Dropped {

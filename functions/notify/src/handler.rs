@@ -49,7 +49,7 @@ async fn deliver(wiring: &Wiring, key: &Key, notice: &Notice, until: Time) -> Re
     let left = until.since(wiring.clock.now());
     let results = [
         ("SNS", wiring.teller.publish(&publication).await),
-        ("Slack", wiring.teller.slack(&slack::card(notice), aws::monotonic().plus_span(left)).await),
+        ("Slack", wiring.teller.slack(&slack::card(notice), left.to_std()).await),
     ];
     for (channel, result) in results {
         match result {

@@ -28,7 +28,9 @@ impl Bus {
     /// Hands an event to every function that a rule names for it, once per rule as EventBridge does.
     pub(crate) fn deliver(&self, inner: &Arc<Inner>, envelope: &Value) {
         for rule in self.rules.iter().filter(|rule| rule.pattern.matches(envelope)) {
-            let Some(function) = inner.functions.get().and_then(|functions| functions.get(&rule.function)) else { continue };
+            let Some(function) = inner.functions.get().and_then(|functions| functions.get(&rule.function)) else {
+                continue;
+            };
             let payload = rule.input.clone().unwrap_or_else(|| envelope.to_string());
             function.clone().deliver(inner, payload, &rule.name);
         }

@@ -105,7 +105,8 @@ impl Test {
         let Some((name, argument)) = members.iter().next().filter(|_| members.len() == 1) else {
             bail!("a matcher has one name: {test}");
         };
-        let word = || argument.as_str().map(str::to_owned).ok_or_else(|| anyhow!("{name} takes a text, not {argument}"));
+        let word =
+            || argument.as_str().map(str::to_owned).ok_or_else(|| anyhow!("{name} takes a text, not {argument}"));
         Ok(match name.as_str() {
             "prefix" => Test::Prefix(word()?),
             "suffix" => Test::Suffix(word()?),
@@ -150,7 +151,10 @@ fn same_number(a: &Value, b: &Value) -> bool {
 }
 
 fn comparisons(argument: &Value) -> anyhow::Result<Vec<(Ordering, f64)>> {
-    let list = argument.as_array().filter(|list| matches!(list.len(), 2 | 4)).context("numeric takes operators and numbers")?;
+    let list = argument
+        .as_array()
+        .filter(|list| matches!(list.len(), 2 | 4))
+        .context("numeric takes operators and numbers")?;
     let pairs = list.chunks(2).map(|pair| {
         let ordering = match pair[0].as_str() {
             Some("<") => Ordering::Less,
@@ -185,9 +189,16 @@ mod tests {
 
     #[test]
     fn every_member_must_match_one_of_its_alternatives() {
-        let pattern = json!({"source": ["aws.ecr"], "detail": {"action-type": ["PUSH", "REPLICATE"], "result": ["SUCCESS"]}});
-        assert!(matches(pattern.clone(), json!({"source": "aws.ecr", "detail": {"action-type": "PUSH", "result": "SUCCESS"}})));
-        assert!(!matches(pattern.clone(), json!({"source": "aws.ecr", "detail": {"action-type": "DELETE", "result": "SUCCESS"}})));
+        let pattern =
+            json!({"source": ["aws.ecr"], "detail": {"action-type": ["PUSH", "REPLICATE"], "result": ["SUCCESS"]}});
+        assert!(matches(
+            pattern.clone(),
+            json!({"source": "aws.ecr", "detail": {"action-type": "PUSH", "result": "SUCCESS"}})
+        ));
+        assert!(!matches(
+            pattern.clone(),
+            json!({"source": "aws.ecr", "detail": {"action-type": "DELETE", "result": "SUCCESS"}})
+        ));
         assert!(!matches(pattern, json!({"source": "aws.ecr"})));
     }
 
@@ -209,7 +220,10 @@ mod tests {
         assert!(!matches(json!({"a": [{"exists": false}]}), json!({"a": null})));
         assert!(matches(json!({"a": [{"anything-but": ["x", {"prefix": "y"}]}]}), json!({"a": "z"})));
         assert!(!matches(json!({"a": [{"anything-but": ["x", {"prefix": "y"}]}]}), json!({"a": "yy"})));
-        assert!(!matches(json!({"a": [{"anything-but": "x"}]}), json!({"b": 1})), "anything-but wants the member to be there");
+        assert!(
+            !matches(json!({"a": [{"anything-but": "x"}]}), json!({"b": 1})),
+            "anything-but wants the member to be there"
+        );
     }
 
     #[test]
@@ -223,7 +237,13 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_not_ignored() {
-        for pattern in [json!({}), json!({"a": "x"}), json!({"a": []}), json!({"a": [{"cidr": "10.0.0.0/8"}]}), json!({"a": [["x"]]})] {
+        for pattern in [
+            json!({}),
+            json!({"a": "x"}),
+            json!({"a": []}),
+            json!({"a": [{"cidr": "10.0.0.0/8"}]}),
+            json!({"a": [["x"]]}),
+        ] {
             assert!(Pattern::read(&pattern).is_err(), "{pattern}");
         }
     }

@@ -144,7 +144,8 @@ impl Function {
         inner.remark(format!("{} gave up on an event of {from} after {attempts} attempts", self.spec.name));
         let Some(Dead(arn)) = &self.spec.on_failure else { return };
         let Some(name) = arn.rsplit(':').next() else { return };
-        let function = format!("arn:aws:lambda:{}:{}:function:{}:$LATEST", inner.region, inner.account, self.spec.full_name);
+        let function =
+            format!("arn:aws:lambda:{}:{}:function:{}:$LATEST", inner.region, inner.account, self.spec.full_name);
         let record = json!({
             "version": "1.0",
             "timestamp": crate::clock::iso_seconds(inner.clock.now()),

@@ -5,9 +5,9 @@ mod log;
 mod process;
 mod runtime_api;
 
-pub use log::{LogLine, LogSink};
 pub(crate) use invoke::Function;
 pub(crate) use log::FunctionLog;
+pub use log::{LogLine, LogSink};
 
 /// Access keys of function processes: this and the function's name. The journal tells callers by it.
 pub(crate) const KEY_PREFIX: &str = "FUNCTION.";

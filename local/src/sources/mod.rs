@@ -33,7 +33,10 @@ mod tests {
     fn a_broken_list_of_failures_fails_the_whole_batch() {
         assert_eq!(failures(&json!(null)), Ok(BTreeSet::new()));
         assert_eq!(failures(&json!({"batchItemFailures": []})), Ok(BTreeSet::new()));
-        assert_eq!(failures(&json!({"batchItemFailures": [{"itemIdentifier": "a"}]})), Ok(BTreeSet::from(["a".to_owned()])));
+        assert_eq!(
+            failures(&json!({"batchItemFailures": [{"itemIdentifier": "a"}]})),
+            Ok(BTreeSet::from(["a".to_owned()]))
+        );
         assert_eq!(failures(&json!({"batchItemFailures": [{"itemIdentifier": ""}]})), Err(()));
         assert_eq!(failures(&json!({"batchItemFailures": [{}]})), Err(()));
         assert_eq!(failures(&json!({"batchItemFailures": "a"})), Err(()));

@@ -97,7 +97,8 @@ fn record(message: &Value, arn: &str, region: &str) -> Value {
     if let Some(given) = message["MessageAttributes"].as_object() {
         for (name, attribute) in given {
             let mut out = Map::new();
-            for (from, to) in [("StringValue", "stringValue"), ("BinaryValue", "binaryValue"), ("DataType", "dataType")] {
+            for (from, to) in [("StringValue", "stringValue"), ("BinaryValue", "binaryValue"), ("DataType", "dataType")]
+            {
                 if let Some(value) = attribute.get(from) {
                     out.insert(to.to_owned(), value.clone());
                 }

@@ -7,7 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Invokes a function every so often, until the cloud stops. The first time is one period after the start, as AWS does.
-pub(crate) async fn run(inner: Arc<Inner>, function: Arc<Function>, name: String, every: Duration, input: Option<String>) {
+pub(crate) async fn run(
+    inner: Arc<Inner>,
+    function: Arc<Function>,
+    name: String,
+    every: Duration,
+    input: Option<String>,
+) {
     let mut times = tokio::time::interval(every.max(Duration::from_millis(100)));
     times.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     times.tick().await;

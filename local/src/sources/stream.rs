@@ -40,8 +40,11 @@ async fn follow(inner: &Arc<Inner>, function: &Arc<Function>, stream: &Stream) -
     loop {
         let got = call("GetRecords", json!({"ShardIterator": iterator, "Limit": stream.batch.min(1000)})).await?;
         let records = got["Records"].as_array().cloned().unwrap_or_default();
-        let wanted: Vec<Value> =
-            records.iter().map(|record| lambda_record(record, stream, inner)).filter(|record| passes(record, stream)).collect();
+        let wanted: Vec<Value> = records
+            .iter()
+            .map(|record| lambda_record(record, stream, inner))
+            .filter(|record| passes(record, stream))
+            .collect();
         if !wanted.is_empty() {
             Batch { inner, function, stream }.send(wanted).await;
         }

@@ -34,7 +34,14 @@ async fn table(inner: &Arc<Inner>, resource: &Resource) -> anyhow::Result<()> {
     let properties = &resource.properties;
     let mut input = Map::new();
     input.insert("TableName".into(), json!(resource.name));
-    for name in ["AttributeDefinitions", "KeySchema", "BillingMode", "ProvisionedThroughput", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
+    for name in [
+        "AttributeDefinitions",
+        "KeySchema",
+        "BillingMode",
+        "ProvisionedThroughput",
+        "GlobalSecondaryIndexes",
+        "LocalSecondaryIndexes",
+    ] {
         if !properties[name].is_null() {
             input.insert(name.into(), properties[name].clone());
         }

@@ -72,6 +72,12 @@ impl FunctionSpec {
         for (key, value) in super::members(&properties["Environment"]["Variables"]) {
             environment.insert(key.clone(), text(value));
         }
+        // Lambda tells the runtime about LoggingConfig in these two.
+        for (key, member) in [("AWS_LAMBDA_LOG_FORMAT", "LogFormat"), ("AWS_LAMBDA_LOG_LEVEL", "ApplicationLogLevel")] {
+            if let Some(value) = properties["LoggingConfig"][member].as_str() {
+                environment.insert(key.to_owned(), value.to_owned());
+            }
+        }
         let invoke = &properties["EventInvokeConfig"];
         let mut triggers = Vec::new();
         for (event, definition) in super::members(&properties["Events"]) {
@@ -79,7 +85,9 @@ impl FunctionSpec {
             triggers.push((event.clone(), trigger));
         }
         Ok(FunctionSpec {
-            full_name: properties["FunctionName"].as_str().map_or_else(|| format!("{}-{logical}", super::STACK), str::to_owned),
+            full_name: properties["FunctionName"]
+                .as_str()
+                .map_or_else(|| format!("{}-{logical}", super::STACK), str::to_owned),
             binary: metadata["BuildProperties"]["Binary"].as_str().unwrap_or(&name).to_owned(),
             handler: properties["Handler"].as_str().unwrap_or("bootstrap").to_owned(),
             memory_mb: properties["MemorySize"].as_u64().unwrap_or(128),
@@ -87,7 +95,9 @@ impl FunctionSpec {
             environment,
             concurrency: properties["ReservedConcurrentExecutions"].as_u64().map(|n| n as usize),
             async_retries: invoke["MaximumRetryAttempts"].as_u64().unwrap_or(ASYNC_RETRIES),
-            on_failure: invoke["DestinationConfig"]["OnFailure"]["Destination"].as_str().map(|arn| Dead(arn.to_owned())),
+            on_failure: invoke["DestinationConfig"]["OnFailure"]["Destination"]
+                .as_str()
+                .map(|arn| Dead(arn.to_owned())),
             triggers,
             name,
         })
@@ -97,7 +107,9 @@ impl FunctionSpec {
 fn trigger(definition: &Value) -> anyhow::Result<Trigger> {
     let properties = &definition["Properties"];
     let input = properties["Input"].as_str().map(str::to_owned);
-    let partial = properties["FunctionResponseTypes"].as_array().is_some_and(|types| types.contains(&"ReportBatchItemFailures".into()));
+    let partial = properties["FunctionResponseTypes"]
+        .as_array()
+        .is_some_and(|types| types.contains(&"ReportBatchItemFailures".into()));
     let batch = properties["BatchSize"].as_u64();
     match definition["Type"].as_str() {
         Some("EventBridgeRule" | "CloudWatchEvent") => {

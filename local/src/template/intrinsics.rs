@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_condition_that_is_not_met_leaves_the_member_out() {
-        let value = json!({"a": {"Fn::If": ["HasSecret", 1, {"Ref": "AWS::NoValue"}]}, "b": {"Fn::If": ["HasSecret", 1, 2]}});
+        let value =
+            json!({"a": {"Fn::If": ["HasSecret", 1, {"Ref": "AWS::NoValue"}]}, "b": {"Fn::If": ["HasSecret", 1, 2]}});
         assert_eq!(names().resolve(&value).unwrap(), json!({"b": 2}));
     }
 

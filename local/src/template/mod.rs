@@ -20,8 +20,7 @@ pub(crate) const COMPILED_IN: &str = include_str!("../../../template.yaml");
 const STACK: &str = "flipback";
 
 /// Resource types that are made here.
-const MADE: &[&str] =
-    &["AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::SecretsManager::Secret"];
+const MADE: &[&str] = &["AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::SecretsManager::Secret"];
 
 /// Resource types that change nothing in a cloud without IAM.
 const IGNORED: &[&str] = &["AWS::IAM::Role", "AWS::IAM::Policy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"];
@@ -85,11 +84,14 @@ impl Template {
                 bail!("{logical}: the local cloud does not make {kind}");
             }
         }
+        functions.sort_by(|a: &FunctionSpec, b| a.name.cmp(&b.name));
         // A queue's dead-letter queue has to be there first: queues without a redrive policy come first.
         resources.sort_by_key(|resource| !resource.properties["RedrivePolicy"].is_null());
         let mut outputs = BTreeMap::new();
         for (name, output) in members(&document["Outputs"]) {
-            if let Value::String(value) = names.resolve(&output["Value"]).with_context(|| format!("in the output {name}"))? {
+            if let Value::String(value) =
+                names.resolve(&output["Value"]).with_context(|| format!("in the output {name}"))?
+            {
                 outputs.insert(name.clone(), value);
             }
         }
@@ -185,7 +187,8 @@ fn attributes(
 
 fn physical_name(logical: &str, resource: &Value, names: &Names) -> anyhow::Result<String> {
     let properties = &resource["Properties"];
-    let given = ["TableName", "QueueName", "TopicName", "Name"].iter().map(|key| &properties[*key]).find(|v| !v.is_null());
+    let given =
+        ["TableName", "QueueName", "TopicName", "Name"].iter().map(|key| &properties[*key]).find(|v| !v.is_null());
     match given {
         Some(given) => match names.resolve(given)? {
             Value::String(name) => Ok(name),
@@ -239,6 +242,7 @@ mod tests {
         assert_eq!(advance.environment["FLIPBACK_WORK_QUEUE"], "http://127.0.0.1:4566/123456789012/flipback-work.fifo");
         assert_eq!(advance.environment["FLIPBACK_TOPIC"], "arn:aws:sns:eu-west-1:123456789012:flipback-notices");
         assert_eq!(advance.environment["FLIPBACK_SLACK_SECRET"], "arn:secret");
+        assert_eq!(advance.environment["AWS_LAMBDA_LOG_FORMAT"], "JSON");
         assert_eq!(advance.triggers.len(), 5);
         let work = template.resources.iter().find(|resource| resource.logical == "WorkQueue").unwrap();
         assert_eq!(work.name, "flipback-work.fifo");

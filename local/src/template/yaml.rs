@@ -120,7 +120,9 @@ mod tests {
 
     #[test]
     fn short_tags_become_long_forms() {
-        let read = read("a: !Ref Table\nb: !GetAtt Queue.Arn\nc: !Sub '${A}-x'\nd: !If [Has, !Ref B, '']\ne: [1, '1', 1.5, true, 2010-09-09]\n");
+        let read = read(
+            "a: !Ref Table\nb: !GetAtt Queue.Arn\nc: !Sub '${A}-x'\nd: !If [Has, !Ref B, '']\ne: [1, '1', 1.5, true, 2010-09-09]\n",
+        );
         let want = json!({"a": {"Ref": "Table"}, "b": {"Fn::GetAtt": ["Queue", "Arn"]}, "c": {"Fn::Sub": "${A}-x"},
             "d": {"Fn::If": ["Has", {"Ref": "B"}, ""]}, "e": [1, "1", 1.5, true, "2010-09-09"]});
         assert_eq!(read.unwrap(), want);

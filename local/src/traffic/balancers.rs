@@ -79,7 +79,13 @@ impl Balancers {
         lock(&self.listeners).values().map(|listening| listening.port.clone()).collect()
     }
 
-    pub(crate) fn count(&self, load_balancer_arn: &str, target_group_arn: Option<&str>, status: u16, elb_generated: bool) {
+    pub(crate) fn count(
+        &self,
+        load_balancer_arn: &str,
+        target_group_arn: Option<&str>,
+        status: u16,
+        elb_generated: bool,
+    ) {
         let mut counts = lock(&self.counts);
         if !counts.contains_key(load_balancer_arn) {
             counts.insert(load_balancer_arn.to_owned(), BTreeMap::new());

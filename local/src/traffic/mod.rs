@@ -5,8 +5,8 @@ mod probes;
 mod proxy;
 mod servers;
 
-pub use balancers::{Port, Served};
 pub(crate) use balancers::Balancers;
+pub use balancers::{Port, Served};
 pub(crate) use probes::send_due;
 pub(crate) use servers::Servers;
 

@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 use model::{Answered, RequestHead, Route, StickyCookie};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// ALB's default idle timeout: a target that says nothing for this long is a 504.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,9 +36,9 @@ pub(super) async fn forward(
                 return own(&inner, load_balancer_arn, Some((target_group_arn, target_id)), 502);
             };
             let outward = outward(request, target, asked, peer);
-            let sent = Instant::now();
+            let sent = inner.clock.now();
             let answered = tokio::time::timeout(IDLE_TIMEOUT, inner.client.request(outward)).await;
-            let latency_ms = sent.elapsed().as_millis() as u64;
+            let latency_ms = inner.clock.now() - sent;
             let drawn = (target_group_arn, target_id);
             match answered {
                 Ok(Ok(response)) => {
@@ -191,7 +191,11 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 fn cookie<'a>(cookies: &'a str, name: &str) -> Option<&'a str> {
-    cookies.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    cookies
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -102,9 +102,10 @@ async fn respond(inner: Arc<Inner>, task: Arc<Task>, request: Request<Incoming>)
         answer.status
     };
     let plan = &task.plan;
-    let mut response =
-        answer(status, "text/plain", format!("{} {} {}\n", plan.service, plan.image_tag, plan.task_id));
-    for (name, text) in [("x-image-tag", &plan.image_tag), ("x-image-digest", &plan.digest), ("x-task-id", &plan.task_id)] {
+    let mut response = answer(status, "text/plain", format!("{} {} {}\n", plan.service, plan.image_tag, plan.task_id));
+    for (name, text) in
+        [("x-image-tag", &plan.image_tag), ("x-image-digest", &plan.digest), ("x-task-id", &plan.task_id)]
+    {
         if let Ok(value) = HeaderValue::from_str(text) {
             response.headers_mut().insert(name, value);
         }

@@ -52,14 +52,16 @@ fn from_json(name: &str, value: &Value) -> Cbor {
     match value {
         Value::Null => Cbor::Null,
         Value::Bool(flag) => Cbor::Bool(*flag),
-        Value::Number(number) => match (members::is_time(name), members::is_double(name), number.as_f64(), number.as_i64()) {
-            (true, _, Some(seconds), _) => Cbor::Tag(1, Box::new(Cbor::Float(seconds))),
-            // A double written as an integer fails the whole call in the SDK, and so does the reverse.
-            (_, true, Some(double), _) => Cbor::Float(double),
-            (_, _, _, Some(whole)) => Cbor::Integer(whole.into()),
-            (_, _, Some(double), _) if double.fract() == 0.0 => Cbor::Integer((double as i64).into()),
-            (_, _, double, _) => double.map_or(Cbor::Null, Cbor::Float),
-        },
+        Value::Number(number) => {
+            match (members::is_time(name), members::is_double(name), number.as_f64(), number.as_i64()) {
+                (true, _, Some(seconds), _) => Cbor::Tag(1, Box::new(Cbor::Float(seconds))),
+                // A double written as an integer fails the whole call in the SDK, and so does the reverse.
+                (_, true, Some(double), _) => Cbor::Float(double),
+                (_, _, _, Some(whole)) => Cbor::Integer(whole.into()),
+                (_, _, Some(double), _) if double.fract() == 0.0 => Cbor::Integer((double as i64).into()),
+                (_, _, double, _) => double.map_or(Cbor::Null, Cbor::Float),
+            }
+        }
         Value::String(text) => Cbor::Text(text.clone()),
         Value::Array(items) => Cbor::Array(items.iter().map(|item| from_json(name, item)).collect()),
         Value::Object(members) => {
@@ -84,8 +86,11 @@ mod tests {
 
     #[test]
     fn whole_doubles_are_floats_and_periods_are_integers() {
-        let Cbor::Map(members) = decoded(&json!({"Threshold": 5, "Period": 10.0, "Values": [1, 2.5]})) else { panic!() };
-        let get = |name: &str| members.iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value.clone());
+        let Cbor::Map(members) = decoded(&json!({"Threshold": 5, "Period": 10.0, "Values": [1, 2.5]})) else {
+            panic!()
+        };
+        let get =
+            |name: &str| members.iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value.clone());
         assert_eq!(get("Threshold"), Some(Cbor::Float(5.0)));
         assert_eq!(get("Period"), Some(Cbor::Integer(10.into())));
         assert_eq!(get("Values"), Some(Cbor::Array(vec![Cbor::Float(1.0), Cbor::Float(2.5)])));

@@ -17,7 +17,13 @@ pub(super) fn operation(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-pub(super) async fn relay(inner: &Arc<Inner>, signed: &Signed, operation: &str, parts: Parts, body: Bytes) -> Response<Body> {
+pub(super) async fn relay(
+    inner: &Arc<Inner>,
+    signed: &Signed,
+    operation: &str,
+    parts: Parts,
+    body: Bytes,
+) -> Response<Body> {
     let caller = told::caller(&signed.key);
     if inner.seen_call(&caller, "dynamodb", operation, Moment::Before) == Verdict::Kill {
         return unavailable();

@@ -23,7 +23,6 @@ const SQS_CODES: &[(&str, &str)] = &[
 
 /// CloudWatch: the same two names.
 const CLOUDWATCH_CODES: &[(&str, &str)] = &[
-    ("DashboardNotFoundError", "ResourceNotFound"),
     ("InternalServiceFault", "InternalServiceError"),
     ("InvalidFormatFault", "InvalidFormat"),
     ("InvalidParameterCombinationException", "InvalidParameterCombination"),

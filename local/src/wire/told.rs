@@ -61,7 +61,8 @@ const NO_NAMESPACE: &str = "http://queue.amazonaws.com/doc/";
 
 /// `Credential=KEY/DATE/REGION/SERVICE/aws4_request` of the Authorization header.
 pub(super) fn signed(headers: &HeaderMap) -> Signed {
-    let scope = text_header(headers, "authorization").and_then(|text| text.split_once("Credential=")).map(|(_, rest)| rest);
+    let scope =
+        text_header(headers, "authorization").and_then(|text| text.split_once("Credential=")).map(|(_, rest)| rest);
     let Some(scope) = scope.and_then(|rest| rest.split([',', ' ']).next()) else { return Signed::default() };
     let mut parts = scope.split('/');
     let key = parts.next().unwrap_or_default().to_owned();
@@ -156,7 +157,8 @@ mod tests {
     #[test]
     fn the_credential_scope_names_key_region_and_service() {
         let mut headers = HeaderMap::new();
-        let value = "AWS4-HMAC-SHA256 Credential=AKIDX/20261120/eu-west-1/ecs/aws4_request, SignedHeaders=host, Signature=0";
+        let value =
+            "AWS4-HMAC-SHA256 Credential=AKIDX/20261120/eu-west-1/ecs/aws4_request, SignedHeaders=host, Signature=0";
         headers.insert("authorization", value.parse().unwrap());
         let signed = signed(&headers);
         assert_eq!(

@@ -111,6 +111,9 @@ mod tests {
     #[test]
     fn an_error_names_the_sender_and_its_code() {
         let xml = error(&AwsError::new("RuleNotFound", "no <rule>"), "ns", "id");
-        assert!(xml.contains("<Type>Sender</Type><Code>RuleNotFound</Code><Message>no &lt;rule&gt;</Message>"), "{xml}");
+        assert!(
+            xml.contains("<Type>Sender</Type><Code>RuleNotFound</Code><Message>no &lt;rule&gt;</Message>"),
+            "{xml}"
+        );
     }
 }

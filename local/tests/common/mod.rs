@@ -12,42 +12,42 @@ use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-pub fn quick() -> Options {
+pub(crate) fn quick() -> Options {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Options { listen, settings: Settings::quick(), quiet: true, ..Options::default() }
 }
 
-pub async fn bare() -> Cloud {
+pub(crate) async fn bare() -> Cloud {
     Cloud::start(quick()).await.unwrap()
 }
 
-pub struct Answered {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answered {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 }
 
 /// A signature of the form AWS clients send; nobody verifies it here.
-pub fn signed(key: &str, region: &str, service: &str) -> (&'static str, String) {
+pub(crate) fn signed(key: &str, region: &str, service: &str) -> (&'static str, String) {
     let scope = format!("{key}/20261120/{region}/{service}/aws4_request");
     ("authorization", format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"))
 }
 
-pub async fn post(url: &str, headers: &[(&str, String)], body: impl Into<Bytes>) -> Answered {
+pub(crate) async fn post(url: &str, headers: &[(&str, String)], body: impl Into<Bytes>) -> Answered {
     let mut request = Request::post(url);
     for (name, value) in headers {
         request = request.header(*name, value);
@@ -55,7 +55,7 @@ pub async fn post(url: &str, headers: &[(&str, String)], body: impl Into<Bytes>)
     send(request.body(Full::new(body.into())).unwrap()).await
 }
 
-pub async fn get(url: &str, headers: &[(&str, &str)]) -> Answered {
+pub(crate) async fn get(url: &str, headers: &[(&str, &str)]) -> Answered {
     let mut request = Request::get(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -63,7 +63,7 @@ pub async fn get(url: &str, headers: &[(&str, &str)]) -> Answered {
     send(request.body(Full::new(Bytes::new())).unwrap()).await
 }
 
-pub fn client() -> Client<HttpConnector, Full<Bytes>> {
+pub(crate) fn client() -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
@@ -73,17 +73,22 @@ async fn send(request: Request<Full<Bytes>>) -> Answered {
     Answered { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
-pub async fn aws_json(cloud: &Cloud, target: &str, body: &str) -> Answered {
-    let headers = [("x-amz-target", target.to_owned()), signed("AKIDTEST", "us-east-1", "any")];
+pub(crate) async fn aws_json(cloud: &Cloud, target: &str, body: &str) -> Answered {
+    let headers = [
+        ("x-amz-target", target.to_owned()),
+        ("content-type", "application/x-amz-json-1.0".to_owned()),
+        ("x-amz-date", "20261120T090000Z".to_owned()),
+        signed("AKIDTEST", "us-east-1", "any"),
+    ];
     post(&cloud.endpoint(), &headers, body.to_owned()).await
 }
 
-pub fn call(cloud: &Cloud, service: Service, operation: &str, input: Value) -> Value {
+pub(crate) fn call(cloud: &Cloud, service: Service, operation: &str, input: Value) -> Value {
     cloud.call(service, operation, input, "test").unwrap_or_else(|error| panic!("{operation}: {error}"))
 }
 
 /// Looks until `done` says something, for ten seconds at most.
-pub async fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     for _ in 0..400 {
         if let Some(value) = done() {
             return value;
@@ -94,17 +99,17 @@ pub async fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A load balancer with one rule over two target groups, and a service with `count` tasks of an image behind the first.
-pub struct Shop {
-    pub balancer: String,
-    pub listener: String,
-    pub rule: String,
-    pub blue: String,
-    pub green: String,
-    pub url: String,
+pub(crate) struct Shop {
+    pub(crate) balancer: String,
+    pub(crate) listener: String,
+    pub(crate) rule: String,
+    pub(crate) blue: String,
+    pub(crate) green: String,
+    pub(crate) url: String,
 }
 
 impl Shop {
-    pub async fn open(cloud: &Cloud, manners: &str, count: u32) -> Shop {
+    pub(crate) async fn open(cloud: &Cloud, manners: &str, count: u32) -> Shop {
         let made = call(cloud, Service::Elb, "CreateLoadBalancer", json!({"Name": "shop", "Subnets": ["a", "b"]}));
         let balancer = made["LoadBalancers"][0]["LoadBalancerArn"].as_str().unwrap().to_owned();
         let mut groups = Vec::new();
@@ -113,7 +118,11 @@ impl Shop {
                 "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2,
                 "UnhealthyThresholdCount": 2});
             let made = call(cloud, Service::Elb, "CreateTargetGroup", input);
-            groups.push(made["TargetGroups"][0]["TargetGroupArn"].as_str().unwrap().to_owned());
+            let group = made["TargetGroups"][0]["TargetGroupArn"].as_str().unwrap().to_owned();
+            let draining = json!([{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}]);
+            let input = json!({"TargetGroupArn": group, "Attributes": draining});
+            call(cloud, Service::Elb, "ModifyTargetGroupAttributes", input);
+            groups.push(group);
         }
         let no = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain",
             "MessageBody": "nothing here"}}]);
@@ -139,7 +148,7 @@ impl Shop {
     }
 
     /// A service of `count` tasks behind a target group; returns when they are healthy or serving.
-    pub async fn serve(&self, cloud: &Cloud, name: &str, group: &str, tag: &str, manners: &str, count: u32) {
+    pub(crate) async fn serve(&self, cloud: &Cloud, name: &str, group: &str, tag: &str, manners: &str, count: u32) {
         let _ = cloud.call(Service::Ecr, "CreateRepository", json!({"repositoryName": "shop"}), "test");
         let _ = cloud.call(Service::Ecs, "CreateCluster", json!({"clusterName": "c"}), "test");
         let mut manifest = json!({"schemaVersion": 2, "tag": tag});
@@ -165,7 +174,7 @@ impl Shop {
         .await;
     }
 
-    pub fn weigh(&self, cloud: &Cloud, blue: u32, green: u32) {
+    pub(crate) fn weigh(&self, cloud: &Cloud, blue: u32, green: u32) {
         let input = json!({"RuleArn": self.rule, "Actions": forward(&self.blue, blue, &self.green, green)});
         call(cloud, Service::Elb, "ModifyRule", input);
     }

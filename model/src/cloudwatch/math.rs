@@ -108,7 +108,8 @@ impl Parser<'_> {
         let name = name.to_owned();
         self.left = rest;
         if self.take("(") {
-            let known = ["FILL", "IF", "SUM", "AVG", "MIN", "MAX", "ABS", "CEIL", "FLOOR", "PERIOD", "RATE", "DIFF", "METRICS"];
+            let known =
+                ["FILL", "IF", "SUM", "AVG", "MIN", "MAX", "ABS", "CEIL", "FLOOR", "PERIOD", "RATE", "DIFF", "METRICS"];
             let upper = name.to_ascii_uppercase();
             if !known.contains(&upper.as_str()) {
                 return Err(format!("the function {name} is not in this local cloud"));
@@ -146,9 +147,9 @@ fn binary(operator: &str, a: Val, b: Val) -> Result<Val, String> {
         (Val::Scalar(a), Val::Scalar(b)) => Val::Scalar(apply(operator, a, b).ok_or("division by zero")?),
         (Val::Series(a), Val::Scalar(b)) => keep(a, &|a| apply(operator, a, b)),
         (Val::Scalar(a), Val::Series(b)) => keep(b, &|b| apply(operator, a, b)),
-        (Val::Series(a), Val::Series(b)) => Val::Series(
-            a.into_iter().filter_map(|(at, a)| Some((at, apply(operator, a, *b.get(&at)?)?))).collect(),
-        ),
+        (Val::Series(a), Val::Series(b)) => {
+            Val::Series(a.into_iter().filter_map(|(at, a)| Some((at, apply(operator, a, *b.get(&at)?)?))).collect())
+        }
         (Val::List(a), b) => {
             let each = a.into_iter().map(|a| binary(operator, Val::Series(a), b.clone()).and_then(series));
             Val::List(each.collect::<Result<_, _>>()?)
@@ -186,9 +187,7 @@ impl Runner<'_> {
     fn eval(&self, node: &Node) -> Result<Val, String> {
         Ok(match node {
             Node::Number(number) => Val::Scalar(*number),
-            Node::Name(name) => {
-                Val::Series(self.named.get(name).cloned().ok_or(format!("undefined variable {name}"))?)
-            }
+            Node::Name(name) => Val::Series(self.named.get(name).cloned().ok_or(format!("undefined variable {name}"))?),
             Node::List(items) => {
                 let all = items.iter().map(|item| self.eval(item).and_then(series));
                 Val::List(all.collect::<Result<_, _>>()?)
@@ -223,7 +222,9 @@ impl Runner<'_> {
                     Val::List(_) => None,
                 };
                 let filled = self.ticks.iter();
-                Val::Series(filled.filter_map(|at| Some((*at, points.get(at).copied().or_else(|| at_tick(at))?))).collect())
+                Val::Series(
+                    filled.filter_map(|at| Some((*at, points.get(at).copied().or_else(|| at_tick(at))?))).collect(),
+                )
             }
             ("IF", condition) => self.choose(condition, &values),
             ("SUM" | "AVG" | "MIN" | "MAX", Val::List(list)) => {
@@ -311,7 +312,12 @@ impl Expression {
     }
 
     /// Its points on the grid `ticks` of `step`; a scalar result stands at every tick.
-    pub(super) fn run(&self, named: &BTreeMap<String, Points>, ticks: &[Millis], step: Millis) -> Result<Points, String> {
+    pub(super) fn run(
+        &self,
+        named: &BTreeMap<String, Points>,
+        ticks: &[Millis],
+        step: Millis,
+    ) -> Result<Points, String> {
         match (Runner { named, ticks, step }).eval(&self.root)? {
             Val::Scalar(value) => Ok(ticks.iter().map(|at| (*at, value)).collect()),
             Val::Series(points) => Ok(points),
@@ -325,8 +331,11 @@ mod tests {
     use super::*;
 
     fn run(text: &str) -> Vec<(Millis, f64)> {
-        let named: BTreeMap<String, Points> =
-            [("m1".to_owned(), [(0, 5.0), (20, 2.0)].into()), ("m2".to_owned(), [(0, 50.0), (10, 10.0), (20, 0.0)].into())].into();
+        let named: BTreeMap<String, Points> = [
+            ("m1".to_owned(), [(0, 5.0), (20, 2.0)].into()),
+            ("m2".to_owned(), [(0, 50.0), (10, 10.0), (20, 0.0)].into()),
+        ]
+        .into();
         let points = Expression::parse(text).expect("parses").run(&named, &[0, 10, 20], 10).expect("runs");
         points.into_iter().collect()
     }

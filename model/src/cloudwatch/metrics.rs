@@ -131,7 +131,10 @@ impl Series {
 /// Whether a statistic is one that can be read.
 pub(super) fn known_statistic(statistic: &str) -> bool {
     matches!(statistic, "Sum" | "Average" | "Minimum" | "Maximum" | "SampleCount")
-        || statistic.strip_prefix('p').and_then(|text| text.parse::<f64>().ok()).is_some_and(|p| (0.0..=100.0).contains(&p))
+        || statistic
+            .strip_prefix('p')
+            .and_then(|text| text.parse::<f64>().ok())
+            .is_some_and(|p| (0.0..=100.0).contains(&p))
 }
 
 /// A metric as `Namespace`, `MetricName` and `Dimensions` name it.
@@ -229,8 +232,10 @@ impl World {
     }
 
     pub(super) fn get_metric_statistics(&self, call: &Call<'_>, input: In<'_>) -> Answer {
-        let key = metric_key(call.input).ok_or_else(|| refuse(Service::CloudWatch, "Namespace and MetricName are required."))?;
-        let period = input.opt_u64("Period")?.filter(|period| *period > 0).ok_or_else(|| input.invalid("Period"))? * 1_000;
+        let key = metric_key(call.input)
+            .ok_or_else(|| refuse(Service::CloudWatch, "Namespace and MetricName are required."))?;
+        let period =
+            input.opt_u64("Period")?.filter(|period| *period > 0).ok_or_else(|| input.invalid("Period"))? * 1_000;
         let start = time::read(input.need("StartTime")?).ok_or_else(|| input.invalid("StartTime"))?;
         let end = time::read(input.need("EndTime")?).ok_or_else(|| input.invalid("EndTime"))?;
         let delay = self.core.settings.cloudwatch.publish_delay;
@@ -266,7 +271,8 @@ impl World {
                 && input.opt_str("MetricName").is_none_or(|name| key.name == name)
                 && wanted.iter().all(|filter| {
                     key.dimensions.iter().any(|(name, value)| {
-                        filter["Name"] == name.as_str() && (filter["Value"].is_null() || filter["Value"] == value.as_str())
+                        filter["Name"] == name.as_str()
+                            && (filter["Value"].is_null() || filter["Value"] == value.as_str())
                     })
                 })
         };
@@ -281,8 +287,8 @@ impl World {
                 json!({ "Namespace": key.namespace, "MetricName": key.name, "Dimensions": dimensions })
             })
             .collect();
-        let (metrics, next) =
-            page(&metrics, input.opt_str("NextToken"), 500).ok_or_else(|| AwsError::new("InvalidNextToken", "Bad token"))?;
+        let (metrics, next) = page(&metrics, input.opt_str("NextToken"), 500)
+            .ok_or_else(|| AwsError::new("InvalidNextToken", "Bad token"))?;
         let mut answer = json!({ "Metrics": metrics });
         if let Some(next) = next {
             answer["NextToken"] = json!(next);

@@ -126,7 +126,8 @@ impl CloudWatch {
             for (query, expression) in waiting {
                 if expression.names().iter().all(|name| done.contains_key(*name)) {
                     let points = expression.run(&done, &ticks, step);
-                    let points = points.map_err(|error| invalid(format!("Error in expression '{}': {error}", query.id)))?;
+                    let points =
+                        points.map_err(|error| invalid(format!("Error in expression '{}': {error}", query.id)))?;
                     done.insert(query.id.clone(), points);
                 } else {
                     still.push((query, expression));

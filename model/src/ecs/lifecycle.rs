@@ -7,7 +7,13 @@ use crate::{Happening, Manners, Millis, TaskPlan, World};
 
 impl World {
     /// Starts a task of a service's PRIMARY deployment; returns its id.
-    pub(super) fn start_task(&mut self, key: &ServiceKey, deployment: &str, zone: usize, now: Millis) -> Option<String> {
+    pub(super) fn start_task(
+        &mut self,
+        key: &ServiceKey,
+        deployment: &str,
+        zone: usize,
+        now: Millis,
+    ) -> Option<String> {
         let service = self.ecs.services.get(key)?;
         let definition = service.task_definition.clone();
         let (attachments, region) = (service.attachments(), service.region.clone());
@@ -25,7 +31,8 @@ impl World {
             })
             .collect();
         let mappings = declared.iter().flat_map(|container| container["portMappings"].as_array().into_iter().flatten());
-        let mut ports: Vec<u16> = mappings.filter_map(|mapping| Some(mapping["containerPort"].as_u64()? as u16)).collect();
+        let mut ports: Vec<u16> =
+            mappings.filter_map(|mapping| Some(mapping["containerPort"].as_u64()? as u16)).collect();
         if let Some(first) = attachments.first() {
             ports.retain(|port| *port != first.port);
             ports.insert(0, first.port);

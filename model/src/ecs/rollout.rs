@@ -143,3 +143,12 @@ impl World {
         }
     }
 }
+
+impl World {
+    /// An alarm changed: services whose deployments listen to alarms look.
+    pub(crate) fn wake_deploying(&mut self, now: Millis) {
+        for service in self.ecs.services.values_mut().filter(|service| !service.alarm_names().is_empty()) {
+            service.wake(now);
+        }
+    }
+}

@@ -103,7 +103,11 @@ impl World {
         let healthy_old = old.iter().filter(|v| v.healthy).count();
         let old_may_go = if desired == 0 { healthy_old } else { spare };
         if !halted || desired == 0 {
-            stops.extend(old.iter().filter(|v| !v.healthy && !self.serves_alone(v, healthy)).map(|v| (v.id.clone(), reason.clone())));
+            stops.extend(
+                old.iter()
+                    .filter(|v| !v.healthy && !self.serves_alone(v, healthy))
+                    .map(|v| (v.id.clone(), reason.clone())),
+            );
             stops.extend(old.iter().filter(|v| v.healthy).take(old_may_go).map(|v| (v.id.clone(), reason.clone())));
         } else if old.len() > desired {
             stops.extend(old.iter().take(old.len() - desired).map(|v| (v.id.clone(), reason.clone())));
@@ -162,9 +166,10 @@ impl World {
 
     fn unhealthy_reason(&self, id: &str) -> String {
         let Some(task) = self.ecs.tasks.get(id) else { return String::new() };
-        let bad = task.attachments.iter().find(|at| {
-            self.elb.target_state(&at.target_group, &task.ip, at.port) == Some(HealthState::Unhealthy)
-        });
+        let bad = task
+            .attachments
+            .iter()
+            .find(|at| self.elb.target_state(&at.target_group, &task.ip, at.port) == Some(HealthState::Unhealthy));
         let group = bad.map(|at| at.target_group.as_str()).unwrap_or_default();
         format!("Task failed ELB health checks in (target-group {group})")
     }
@@ -214,6 +219,7 @@ impl World {
             service.wake(next);
         }
         if moved {
+            self.wake_service(key, now);
             return;
         }
         let new: Vec<&View> = views.iter().filter(|v| v.primary && v.live).collect();

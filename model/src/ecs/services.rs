@@ -89,18 +89,22 @@ impl World {
 
     /// The attachments must fit the task definition, and each group a load balancer.
     fn check_attachments(&self, attachments: &[Attachment], task_definition: &str) -> Result<(), AwsError> {
-        let containers = self.definition(task_definition).map(|doc| doc["containerDefinitions"].clone()).unwrap_or_default();
+        let containers =
+            self.definition(task_definition).map(|doc| doc["containerDefinitions"].clone()).unwrap_or_default();
         for Attachment { target_group, container, port } in attachments {
             let found = containers.as_array().into_iter().flatten().find(|c| c["name"] == container.as_str());
-            let found = found.ok_or_else(|| {
-                invalid(format!("The container {container} does not exist in the task definition."))
-            })?;
+            let found = found
+                .ok_or_else(|| invalid(format!("The container {container} does not exist in the task definition.")))?;
             let mut mappings = found["portMappings"].as_array().into_iter().flatten();
             if !mappings.any(|mapping| mapping["containerPort"] == *port) {
-                return Err(invalid(format!("The container {container} did not have a container port {port} defined.")));
+                return Err(invalid(format!(
+                    "The container {container} did not have a container port {port} defined."
+                )));
             }
             let Some(group) = self.elb.target_groups.get(target_group) else {
-                return Err(invalid(format!("Unable to assume role or the target group {target_group} does not exist.")));
+                return Err(invalid(format!(
+                    "Unable to assume role or the target group {target_group} does not exist."
+                )));
             };
             if self.elb.load_balancers_of(&group.arn).is_empty() {
                 return Err(invalid(format!(
@@ -123,7 +127,10 @@ impl World {
             ));
         }
         if input.opt_str("schedulingStrategy") == Some("DAEMON") {
-            return Err(AwsError::new("UnsupportedFeatureException", "DAEMON services are not in this local cloud yet."));
+            return Err(AwsError::new(
+                "UnsupportedFeatureException",
+                "DAEMON services are not in this local cloud yet.",
+            ));
         }
         check_configuration(input.get("deploymentConfiguration"))?;
         match self.ecs.services.get(&key).map(|service| service.status) {
@@ -224,14 +231,14 @@ impl World {
         }
         for member in KEPT {
             let Some(value) = input.get(member) else { continue };
-            let merged = if member == "deploymentConfiguration" && self.core.settings.beliefs.deployment_configuration_merges
-            {
-                let mut merged = doc.get(member).cloned().unwrap_or_else(|| json!({}));
-                merge(&mut merged, Some(value));
-                merged
-            } else {
-                value.clone()
-            };
+            let merged =
+                if member == "deploymentConfiguration" && self.core.settings.beliefs.deployment_configuration_merges {
+                    let mut merged = doc.get(member).cloned().unwrap_or_else(|| json!({}));
+                    merge(&mut merged, Some(value));
+                    merged
+                } else {
+                    value.clone()
+                };
             doc.insert(member.to_owned(), merged);
         }
         self.check_attachments(&attachments(&doc), &task_definition)?;

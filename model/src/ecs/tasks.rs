@@ -104,9 +104,9 @@ impl World {
                 && task.wanted == wanted
                 && input.opt_str("serviceName").is_none_or(|name| task.service.1 == short(name))
                 && input.opt_str("startedBy").is_none_or(|by| task.deployment == by)
-                && input.opt_str("family").is_none_or(|family| {
-                    short(&task.task_definition).split(':').next() == Some(family)
-                })
+                && input
+                    .opt_str("family")
+                    .is_none_or(|family| short(&task.task_definition).split(':').next() == Some(family))
         };
         let arns: Vec<&str> = self.ecs.tasks.values().filter(listed).map(|task| task.arn.as_str()).collect();
         let size = input.opt_u64("maxResults")?.unwrap_or(100).clamp(1, 100) as usize;

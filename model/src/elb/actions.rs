@@ -47,7 +47,9 @@ impl Last {
 
     pub(super) fn weight_of(&self, group: &str) -> u32 {
         match self {
-            Last::Forward { groups, .. } => groups.iter().filter(|(arn, _)| arn == group).map(|(_, weight)| weight).sum(),
+            Last::Forward { groups, .. } => {
+                groups.iter().filter(|(arn, _)| arn == group).map(|(_, weight)| weight).sum()
+            }
             Last::Fixed { .. } | Last::Redirect { .. } => 0,
         }
     }
@@ -58,7 +60,8 @@ impl Gate {
         let header = |name: &str| head.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         match self {
             Gate::Authenticate { cookie, otherwise } => {
-                *otherwise == Unauthenticated::Allow || header("cookie").is_some_and(|(_, value)| value.contains(cookie))
+                *otherwise == Unauthenticated::Allow
+                    || header("cookie").is_some_and(|(_, value)| value.contains(cookie))
             }
             Gate::Jwt => header("authorization").is_some_and(|(_, value)| value.starts_with("Bearer ")),
         }
@@ -128,7 +131,7 @@ fn gate(kind: &str, action: &mut Map<String, Value>, had_secret: bool) -> Result
         if given && existing {
             return Err(refused("Specify either ClientSecret or UseExistingClientSecret"));
         }
-        if !given && !(existing && had_secret) {
+        if !(given || existing && had_secret) {
             return Err(refused("An action of type authenticate-oidc must contain a client secret"));
         }
         secret = true;
@@ -153,12 +156,7 @@ fn gate(kind: &str, action: &mut Map<String, Value>, had_secret: bool) -> Result
 }
 
 /// A forward action, completed as AWS shows it.
-fn forward(
-    elb: &Elb,
-    action: &mut Map<String, Value>,
-    balancer: &str,
-    echo: bool,
-) -> Result<Last, AwsError> {
+fn forward(elb: &Elb, action: &mut Map<String, Value>, balancer: &str, echo: bool) -> Result<Last, AwsError> {
     let shorthand = action.get("TargetGroupArn").and_then(Value::as_str).map(str::to_owned);
     let mut groups: Vec<(String, u32)> = Vec::new();
     let given = action.get("ForwardConfig").and_then(|config| config["TargetGroups"].as_array()).cloned();
@@ -166,9 +164,9 @@ fn forward(
         let arn = tuple["TargetGroupArn"].as_str().ok_or_else(|| validation("A target group tuple needs its ARN"))?;
         let weight = match &tuple["Weight"] {
             Value::Null => 1,
-            value => as_u64(value).filter(|weight| *weight <= 999).ok_or_else(|| {
-                validation(format!("Weight '{value}' must be an integer between 0 and 999"))
-            })?,
+            value => as_u64(value)
+                .filter(|weight| *weight <= 999)
+                .ok_or_else(|| validation(format!("Weight '{value}' must be an integer between 0 and 999")))?,
         };
         groups.push((arn.to_owned(), weight as u32));
     }

@@ -79,8 +79,9 @@ impl Condition {
                 let (key, value) = item.split_once('=').unwrap_or((item, ""));
                 pairs.iter().any(|(k, v)| k.as_deref().is_none_or(|k| like(k, key)) && like(v, value))
             }),
-            Condition::Source(networks) => address(head.source_ip)
-                .is_some_and(|(ip, _)| networks.iter().any(|(base, mask)| ip & mask == *base)),
+            Condition::Source(networks) => {
+                address(head.source_ip).is_some_and(|(ip, _)| networks.iter().any(|(base, mask)| ip & mask == *base))
+            }
         }
     }
 }
@@ -133,7 +134,9 @@ pub(super) fn check(given: &[Value]) -> Result<(Vec<Value>, Vec<Condition>), Aws
             "http-request-method" => Condition::Method(texts),
             "query-string" => {
                 let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
-                Condition::Query(values.iter().map(|v| (text(v, "Key"), text(v, "Value").unwrap_or_default())).collect())
+                Condition::Query(
+                    values.iter().map(|v| (text(v, "Key"), text(v, "Value").unwrap_or_default())).collect(),
+                )
             }
             _ => {
                 let networks: Option<Vec<_>> = texts.iter().map(|text| network(text)).collect();
@@ -163,7 +166,8 @@ mod tests {
         assert!(holds(json!({ "Field": "path-pattern", "Values": ["/img/*.png"] }), &request));
         assert!(!holds(json!({ "Field": "path-pattern", "Values": ["/img/cat.png"] }), &request));
         assert!(holds(json!({ "Field": "host-header", "Values": ["*.EXAMPLE.com"] }), &request));
-        let query = json!({ "Field": "query-string", "QueryStringConfig": { "Values": [{ "Key": "v", "Value": "?" }] } });
+        let query =
+            json!({ "Field": "query-string", "QueryStringConfig": { "Values": [{ "Key": "v", "Value": "?" }] } });
         assert!(holds(query, &request));
         let source = |net: &str| json!({ "Field": "source-ip", "SourceIpConfig": { "Values": [net] } });
         assert!(holds(source("10.1.0.0/16"), &request));

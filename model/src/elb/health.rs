@@ -181,10 +181,9 @@ impl World {
             let before = target.state;
             let failure = match result {
                 ProbeResult::Status(status) if fits(&probe.expect, status) => None,
-                ProbeResult::Status(status) => Some((
-                    "Target.ResponseCodeMismatch",
-                    format!("Health checks failed with these codes: [{status}]"),
-                )),
+                ProbeResult::Status(status) => {
+                    Some(("Target.ResponseCodeMismatch", format!("Health checks failed with these codes: [{status}]")))
+                }
                 ProbeResult::Timeout => Some(("Target.Timeout", "Request timed out".to_owned())),
                 ProbeResult::Refused => Some(("Target.FailedHealthChecks", "Health checks failed".to_owned())),
             };

@@ -34,7 +34,10 @@ impl World {
             return Err(validation("A certificate must be specified for HTTPS listeners"));
         }
         if self.elb.listeners.values().any(|known| known.load_balancer == balancer && known.port == port) {
-            return Err(AwsError::new("DuplicateListener", "A listener already exists on this port for this load balancer"));
+            return Err(AwsError::new(
+                "DuplicateListener",
+                "A listener already exists on this port for this load balancer",
+            ));
         }
         let echo = self.core.settings.beliefs.single_target_group_is_echoed;
         let secure = protocol == "HTTPS";
@@ -98,14 +101,15 @@ impl World {
         let listener = self.elb.listeners.get(&arn).ok_or_else(|| not_found("Listener"))?;
         let (balancer, before) = (listener.load_balancer.clone(), listener.port);
         let port = match input.opt_u64("Port")? {
-            Some(port) => {
-                u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| input.invalid("Port"))?
-            }
+            Some(port) => u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| input.invalid("Port"))?,
             None => before,
         };
         let taken = |other: &Listener| other.load_balancer == balancer && other.port == port;
         if port != before && self.elb.listeners.values().any(taken) {
-            return Err(AwsError::new("DuplicateListener", "A listener already exists on this port for this load balancer"));
+            return Err(AwsError::new(
+                "DuplicateListener",
+                "A listener already exists on this port for this load balancer",
+            ));
         }
         let protocol = input.opt_str("Protocol").unwrap_or(&listener.protocol).to_owned();
         let default = listener.order.iter().find(|rule| self.elb.rules[*rule].priority.is_none()).cloned();

@@ -111,7 +111,8 @@ impl World {
     ) -> Result<(), AwsError> {
         let beliefs = &self.core.settings.beliefs;
         let rule = self.elb.rules.get(arn).ok_or_else(|| not_found("Rule"))?;
-        let balancer = self.elb.listeners.get(&rule.listener).ok_or_else(|| not_found("Listener"))?.load_balancer.clone();
+        let balancer =
+            self.elb.listeners.get(&rule.listener).ok_or_else(|| not_found("Listener"))?.load_balancer.clone();
         let conditions = conditions.map(conditions::check).transpose()?;
         let echo = beliefs.single_target_group_is_echoed;
         let checked =

@@ -116,10 +116,6 @@ impl World {
         ] {
             doc.insert(member.to_owned(), value);
         }
-        // The interval may be the shortest there is; the default timeout then has to give way.
-        if input.get("HealthCheckTimeoutSeconds").is_none() && input.opt_u64("HealthCheckIntervalSeconds")? == Some(5) {
-            doc.insert("HealthCheckTimeoutSeconds".into(), json!(2));
-        }
         health_check(input, &mut doc)?;
         self.elb_set_tags(&arn, input.list("Tags"))?;
         let attributes = [
@@ -198,7 +194,8 @@ impl World {
     }
 
     pub(super) fn modify_target_group_attributes(&mut self, input: In<'_>) -> Answer {
-        let group = self.elb.target_groups.get_mut(input.str("TargetGroupArn")?).ok_or_else(|| not_found("TargetGroup"))?;
+        let group =
+            self.elb.target_groups.get_mut(input.str("TargetGroupArn")?).ok_or_else(|| not_found("TargetGroup"))?;
         let mut attributes = group.attributes.clone();
         lay_over(&mut attributes, input.full_list("Attributes")?);
         let delay = attributes.get("deregistration_delay.timeout_seconds").and_then(|text| text.parse::<u64>().ok());

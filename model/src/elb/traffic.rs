@@ -1,6 +1,6 @@
 //! Requests: where they go, how they are counted.
 
-use super::actions::{Last, Unauthenticated, Gate};
+use super::actions::{Gate, Last, Unauthenticated};
 use super::{Elb, HealthState, Plan, TargetGroup};
 use crate::cloudwatch::Sample;
 use crate::{Answered, Beliefs, Happening, Manners, Millis, RequestHead, Route, StickyCookie, World};
@@ -155,10 +155,9 @@ impl World {
                 target_group_arn: group_arn.clone(),
                 target_id: id.to_owned(),
                 port,
-                sticky_cookie: sticky.filter(|_| bound.is_none()).map(|seconds| StickyCookie {
-                    target_group_arn: group_arn.clone(),
-                    duration_seconds: seconds,
-                }),
+                sticky_cookie: sticky
+                    .filter(|_| bound.is_none())
+                    .map(|seconds| StickyCookie { target_group_arn: group_arn.clone(), duration_seconds: seconds }),
             },
             None => Route::NoTarget { status: 503, load_balancer_arn: balancer, target_group_arn: group_arn.clone() },
         }
@@ -272,8 +271,12 @@ impl World {
     /// Publishes the host counts of every group in use, each ten seconds.
     pub(crate) fn publish_host_counts(&mut self, now: Millis) {
         self.elb.next_gauge = Some((now / 10_000 + 1) * 10_000);
-        let used: Vec<(String, Vec<String>)> =
-            self.elb.used.iter().map(|(group, balancers)| (group.clone(), balancers.iter().cloned().collect())).collect();
+        let used: Vec<(String, Vec<String>)> = self
+            .elb
+            .used
+            .iter()
+            .map(|(group, balancers)| (group.clone(), balancers.iter().cloned().collect()))
+            .collect();
         for (group, balancers) in used {
             let (healthy, unhealthy) = self.elb.host_counts(&group);
             for balancer in balancers {

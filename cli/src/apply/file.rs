@@ -1,0 +1,170 @@
+//! The file: read, checked, and every mistake told with its line and column.
+
+use crate::errors::plain;
+use shared::config::{ConfigError, ServiceConfig, parse};
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Reads a file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ServiceConfig>> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => plain(
+            format!("{name} does not exist"),
+            "name another with -f, or let `flipback init` write one from the live services",
+        ),
+        ErrorKind::InvalidData => plain(format!("{name} is not UTF-8 text"), "save it as UTF-8"),
+        _ => plain(format!("{name} cannot be read: {error}"), "check its permissions"),
+    })?;
+    parse(&text).map_err(|error| plain(told(&name, &text, &error), "mend that line, then apply again"))
+}
+
+/// `FILE:LINE:COLUMN: what is wrong`.
+fn told(name: &str, text: &str, error: &ConfigError) -> String {
+    match error {
+        ConfigError::Syntax { line, column, message } => format!("{name}:{line}:{column}: {message}"),
+        ConfigError::Meaning { place, message } => match locate(text, place) {
+            Some((line, column)) => format!("{name}:{line}:{column}: {place}: {message}"),
+            None => format!("{name}: {place}: {message}"),
+        },
+    }
+}
+
+/// Where a place such as `shop-api.engine.managed.routes` stands: the deepest part of it that is found. The parser keeps
+/// no positions of what it has read, so the lines are searched.
+fn locate(text: &str, place: &str) -> Option<(usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut parts = place.split('.').peekable();
+    let first = parts.peek()?;
+    let (mut from, mut to, mut found) = (0, lines.len(), None);
+    if let Some((start, end, name)) = service(&lines, first) {
+        parts.next();
+        (from, to, found) = (start, end, Some(name));
+    }
+    // A repository's name may have dots: the rest is tried as a whole before it is split.
+    let rest: Vec<&str> = parts.collect();
+    let mut at = 0;
+    while at < rest.len() {
+        let taken = (at + 1..=rest.len()).rev().find_map(|end| Some((end, key(&lines, from, to, &rest[at..end].join("."))?)));
+        let Some((end, position)) = taken else { break };
+        from = position.0 - 1;
+        found = Some(position);
+        at = end;
+    }
+    found
+}
+
+/// The lines of the last service with this name (of two, the second is the mistake), and where the name stands.
+fn service(lines: &[&str], name: &str) -> Option<(usize, usize, (usize, usize))> {
+    let at = lines.iter().rposition(|line| {
+        let line = line.trim_start().trim_start_matches("- ").trim_start();
+        value_of(line, "name").is_some_and(|value| value == name)
+    })?;
+    let starts_item = |line: &str| line.trim_start().starts_with("- ");
+    let start = (0..=at).rev().find(|&n| starts_item(lines[n]) && indent(lines[n]) <= indent(lines[at]))?;
+    let ends = |line: &str| {
+        let text = line.trim_start();
+        !text.is_empty() && !text.starts_with('#') && indent(line) <= indent(lines[start])
+    };
+    let end = (start + 1..lines.len()).find(|&n| ends(lines[n])).unwrap_or(lines.len());
+    Some((start, end, (at + 1, column(lines[at], name))))
+}
+
+/// The first line of a range with this key, or with it as the repository.
+fn key(lines: &[&str], from: usize, to: usize, key: &str) -> Option<(usize, usize)> {
+    (from..to).find_map(|n| {
+        let text = lines[n].split_once(" #").map_or(lines[n], |(text, _)| text);
+        if text.trim_start().starts_with('#') {
+            return None;
+        }
+        let trimmed = text.trim_start().trim_start_matches("- ").trim_start();
+        let is_key = |text: &str| text.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(':'));
+        let inside = text.find(&format!("{{ {key}:")).or_else(|| text.find(&format!(", {key}:"))).map(|at| at + 3);
+        let here = is_key(trimmed).then(|| column(text, key));
+        let repository = value_of(trimmed, "repository").filter(|value| *value == key).map(|_| column(text, key));
+        here.or(inside).or(repository).map(|column| (n + 1, column))
+    })
+}
+
+fn value_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let rest = line.strip_prefix(key)?.trim_start().strip_prefix(':')?;
+    let rest = rest.split_once(" #").map_or(rest, |(value, _)| value);
+    Some(rest.trim().trim_matches(['"', '\'']))
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// The column of a word in its line, from 1.
+fn column(line: &str, word: &str) -> usize {
+    line.find(word).map_or(1, |at| line[..at].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait::fixture::FILE;
+
+    fn error(from: &str, to: &str) -> String {
+        assert!(FILE.contains(from), "{from}");
+        let text = FILE.replacen(from, to, 1);
+        told("flipback.yaml", &text, &parse(&text).expect_err(to))
+    }
+
+    #[test]
+    fn every_mistake_has_its_line_and_what_to_do() {
+        let all = [
+            error("version: 1", "version: 2"),
+            error("version: 1\n", ""),
+            error("services:", "service:"),
+            error("    standby: 10m", "    standby: ten minutes"),
+            error("    standby: 10m", "    standbye: 10m"),
+            error("    standby: 10m", "    standby: 50h"),
+            error("    standby: 10m", "    standby: 10m\n    keepRevisions: 1"),
+            error("    standby: 10m", "    standby: 10m\n    mode: watch"),
+            error("    standby: 10m", "    standby: [10m"),
+            error("    standby: 10m", "    standby: 10m\n    onNewPush: replace"),
+            error("name: shop-api", "name: shop api"),
+            error("cluster: production", "cluster: arn:aws:ecs:us-east-1:1:cluster/production"),
+            error("repository: shop-api", "repository: shop-api:v1"),
+            error("semver: \">=1.0.0\"", "semver: \"about 1\""),
+            error("semver: \">=1.0.0\"", "glob: \"release-[\""),
+            error("semver: \">=1.0.0\"", "exact: \"\""),
+            error("semver: \">=1.0.0\"", "range: \">=1.0.0\""),
+            error("blue: shop-api-blue", "blue: shop-api-green"),
+            error("managed:", "native:"),
+            error("listener-rule/app/shop/1/2/3", "targetgroup/shop/1"),
+            error("weight: 10", "weight: 60"),
+            error("weight: 10", "weight: 1000"),
+            error("canary:", "canaries:"),
+            error("    alarms: [ shop-api-5xx ]", "    alarms: { red: [ shop-api-5xx ] }"),
+            error("    images:\n      - repository: shop-api\n        tags: { semver: \">=1.0.0\" }\n", ""),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn of_two_services_the_second_is_pointed_at() {
+        let second = FILE.split_once("services:\n").unwrap().1;
+        let text = format!("{FILE}{second}");
+        let told = told("f.yaml", &text, &parse(&text).unwrap_err());
+        let line = FILE.lines().count() + 1;
+        assert!(told.starts_with(&format!("f.yaml:{line}:")), "{told}");
+    }
+
+    #[test]
+    fn a_key_is_found_in_its_own_service() {
+        let other = FILE.split_once("services:\n").unwrap().1.replace("shop-api", "other").replace("shop/1/2/3", "shop/1/2/4");
+        let text = format!("{FILE}{other}");
+        let (line, column) = locate(&text, "other.standby").unwrap();
+        assert_eq!((line, column), (text.lines().count(), 5));
+        assert_eq!(locate(&text, "shop-api.standby").unwrap().0, FILE.lines().count());
+        assert_eq!(locate(&text, "nothing.here"), None);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_says_how_to_get_one() {
+        assert!(read(Path::new("/nonexistent/flipback.yaml")).unwrap_err().to_string().contains("does not exist"));
+    }
+}

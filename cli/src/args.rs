@@ -1,0 +1,287 @@
+//! The command line: every command, its flags and its help.
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use shared::time::Span;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; with --wait or `wait`: the rollout completed, or what was asked for came about
+  1  failed: the error says what, where and what to do
+  2  usage: the command line is wrong
+  3  rolled back: the rollout that was waited for went back (not when --wait belongs to abort or rollback)
+  4  timed out: it was not settled within --timeout; it goes on by itself
+
+Environment:
+  FLIPBACK_STACK    the installation, as --stack
+  FLIPBACK_TABLE    the table's name where it is not the stack's
+  AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL and everything else the AWS SDK reads
+  NO_COLOR          no colour
+
+Commands that change something return once it is recorded; the functions do the work. --wait follows it.";
+
+/// Deploys Amazon ECS services when an image is pushed, watches them while they bake, and flips traffic back when they hurt.
+#[derive(Debug, Parser)]
+#[command(name = "flipback", version, after_help = EXIT_CODES, max_term_width = 120)]
+pub(crate) struct Args {
+    /// What every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Global {
+    /// The installation: the name of its CloudFormation stack
+    #[arg(long, global = true, env = "FLIPBACK_STACK", default_value = "flipback", value_name = "NAME", hide_env = true)]
+    pub(crate) stack: String,
+    /// The table's name, where it is not the stack's
+    #[arg(long, global = true, env = "FLIPBACK_TABLE", hide = true)]
+    pub(crate) table: Option<String>,
+    /// The AWS region (default: as the AWS SDK finds it)
+    #[arg(long, global = true)]
+    pub(crate) region: Option<String>,
+    /// The profile in the AWS configuration (default: as the AWS SDK finds it)
+    #[arg(long, global = true)]
+    pub(crate) profile: Option<String>,
+    /// Print JSON: one document, or one per line where output goes on
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented flipback.yaml from the services of a cluster
+    Init(Init),
+    /// Print what to add to go from one ECS service to two colours
+    Adopt(Adopt),
+    /// Check flipback.yaml against AWS and make it the configuration
+    Apply(Apply),
+    /// Print the JSON Schema of flipback.yaml
+    Schema,
+    /// Show where services stand
+    Status(Status),
+    /// Show what was done and why, newest first
+    History(History),
+    /// Say what a service waits for, what was refused last, and what to do
+    Why(Why),
+    /// Deploy images that are in ECR
+    Deploy(Deploy),
+    /// Start the live revision again; nothing is registered
+    Redeploy(OneService),
+    /// Go back: flip while a rollout can be flipped, else deploy the revision before
+    Rollback(Rollback),
+    /// End the present bake, or the standby, now
+    Promote(OneService),
+    /// Let the running rollout stand still
+    Pause(OneService),
+    /// Let a paused or held rollout go on
+    Resume(OneService),
+    /// Roll the running rollout back
+    Abort(OneService),
+    /// Lift the quarantine from an image
+    Release(Release),
+    /// Wait until nothing runs; the exit code says how the last rollout ended
+    Wait(Wait),
+    /// The local cloud: the part of AWS that Flipback touches, on one port
+    #[command(subcommand)]
+    Local(Local),
+}
+
+/// `init`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Init {
+    /// The ECS cluster (default: the only one there is)
+    #[arg(long)]
+    pub(crate) cluster: Option<String>,
+    /// The file to write
+    #[arg(long, short, default_value = "flipback.yaml", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Overwrite the file if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print instead of writing a file
+    #[arg(long, conflicts_with_all = ["output", "force"])]
+    pub(crate) stdout: bool,
+}
+
+/// `adopt`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Adopt {
+    /// The ECS service; it becomes the blue one
+    pub(crate) service: String,
+    /// The ECS cluster
+    #[arg(long)]
+    pub(crate) cluster: String,
+}
+
+/// `apply`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Apply {
+    /// The file
+    #[arg(long, short, default_value = "flipback.yaml", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Check and show what would change; change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Apply although services, routes or alarms are missing in AWS now; rollouts are refused until they are there
+    #[arg(long)]
+    pub(crate) unchecked: bool,
+}
+
+/// `status`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Status {
+    /// The service (default: all)
+    pub(crate) service: Option<String>,
+    /// Show it again whenever it changes
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+}
+
+/// `history`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct History {
+    /// The service
+    pub(crate) service: String,
+    /// How many lines at most
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) limit: u16,
+    /// With --json: what each decision was made on as well
+    #[arg(long, requires = "json")]
+    pub(crate) inputs: bool,
+}
+
+/// `why`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Why {
+    /// The service, or an ECR repository whose pushes are not deployed
+    pub(crate) service: String,
+}
+
+/// How a recorded wish is followed.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct Follow {
+    /// Follow until it is settled, a line for each change
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to follow
+    #[arg(long, default_value = "30m", value_parser = Span::parse, value_name = "DURATION")]
+    pub(crate) timeout: Span,
+}
+
+/// A command that takes a service and nothing else.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OneService {
+    /// The service
+    pub(crate) service: String,
+    /// How it is followed.
+    #[command(flatten)]
+    pub(crate) follow: Follow,
+}
+
+/// `deploy`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Deploy {
+    /// The service
+    pub(crate) service: String,
+    /// REPOSITORY:TAG or REPOSITORY@DIGEST; repeated where a service has several images
+    #[arg(long, required = true, value_name = "REF")]
+    pub(crate) image: Vec<String>,
+    /// Deploy although an alarm fires already or the image is in quarantine: a fix forward
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How it is followed.
+    #[command(flatten)]
+    pub(crate) follow: Follow,
+}
+
+/// `rollback`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Rollback {
+    /// The service
+    pub(crate) service: String,
+    /// The revision to go to: FAMILY:NUMBER, NUMBER or an ARN (default: the one before)
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) to: Option<String>,
+    /// How it is followed.
+    #[command(flatten)]
+    pub(crate) follow: Follow,
+}
+
+/// `release`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Release {
+    /// The service
+    pub(crate) service: String,
+    /// The image's digest, or its beginning
+    pub(crate) digest: String,
+    /// How it is followed.
+    #[command(flatten)]
+    pub(crate) follow: Follow,
+}
+
+/// `wait`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Wait {
+    /// The service
+    pub(crate) service: String,
+    /// How long to wait
+    #[arg(long, default_value = "30m", value_parser = Span::parse, value_name = "DURATION")]
+    pub(crate) timeout: Span,
+}
+
+/// `local`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Local {
+    /// Serve a local cloud until interrupted; prints `ready http://HOST:PORT`
+    Up(LocalUp),
+    /// List where the listeners of a running local cloud can be reached
+    Ports(Endpoint),
+    /// List what was posted to its Slack webhook
+    Slack(Endpoint),
+    /// List every call that changed something, and who made it
+    Journal(Endpoint),
+}
+
+/// `local up`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LocalUp {
+    /// Where to listen, on loopback; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:4566", value_name = "HOST:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// Where the functions' binaries are (default: beside this program)
+    #[arg(long, value_name = "DIR", conflicts_with = "bare")]
+    pub(crate) functions: Option<PathBuf>,
+    /// Start no functions
+    #[arg(long)]
+    pub(crate) bare: bool,
+    /// How fast the world is: `quick` tells a story in seconds, `aws` takes as long as AWS
+    #[arg(long, value_enum, default_value_t = Pace::Quick)]
+    pub(crate) pace: Pace,
+    /// Do not copy the functions' logs to stderr
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// How fast the local world is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Pace {
+    /// Tasks start, metrics arrive and margins pass within seconds
+    Quick,
+    /// As on AWS
+    Aws,
+}
+
+/// Which running local cloud is asked.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Endpoint {
+    /// Its address
+    #[arg(long, env = "AWS_ENDPOINT_URL", default_value = "http://127.0.0.1:4566", value_name = "URL", hide_env = true)]
+    pub(crate) endpoint: String,
+}

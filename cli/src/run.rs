@@ -1,0 +1,77 @@
+//! From a parsed command line to an exit code.
+
+use crate::args::{Args, Command, Local};
+use crate::installation::Installation;
+use crate::output::Out;
+use crate::{adopt, apply, errors, history, init, installation, local_cloud, status, wait, why, wish};
+use std::process::ExitCode;
+
+/// How a command ended, as `--help` documents it. Usage errors (2) are clap's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+    /// The rollout that was waited for went back.
+    RolledBack,
+    /// It was not settled in time.
+    TimedOut,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::RolledBack => 3,
+            Exit::TimedOut => 4,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Runs a command; an error is told on stderr.
+pub(crate) async fn run(args: Args) -> Exit {
+    let out = Out::new(args.global.json);
+    let result = match installation::environment(&args.global) {
+        Ok(()) => command(&args, out).await,
+        Err(error) => Err(error),
+    };
+    result.unwrap_or_else(|error| {
+        errors::tell(&error, &installation::place(&args.global), out.json);
+        Exit::Failed
+    })
+}
+
+async fn command(args: &Args, out: Out) -> anyhow::Result<Exit> {
+    let open = async || Installation::open(&args.global).await;
+    match &args.command {
+        Command::Init(init) => init::run(init, &open().await?, out).await,
+        Command::Adopt(adopt) => adopt::run(adopt, &open().await?, out).await,
+        Command::Apply(apply) => apply::run(apply, &args.global, out).await,
+        Command::Schema => Ok(apply::schema()),
+        Command::Status(status) => status::run(status, &open().await?, out).await,
+        Command::History(history) => history::run(history, &open().await?, out).await,
+        Command::Why(why) => why::run(why, &open().await?, out).await,
+        Command::Deploy(deploy) => wish::deploy(deploy, &open().await?, out).await,
+        Command::Redeploy(one) => wish::redeploy(one, &open().await?, out).await,
+        Command::Rollback(rollback) => wish::rollback(rollback, &open().await?, out).await,
+        Command::Promote(one) => wish::promote(one, &open().await?, out).await,
+        Command::Pause(one) => wish::pause(one, &open().await?, out).await,
+        Command::Resume(one) => wish::resume(one, &open().await?, out).await,
+        Command::Abort(one) => wish::abort(one, &open().await?, out).await,
+        Command::Release(release) => wish::release(release, &open().await?, out).await,
+        Command::Wait(wait) => wait::run(wait, &open().await?, out).await,
+        Command::Local(Local::Up(up)) => local_cloud::up(up).await,
+        Command::Local(Local::Ports(at)) => local_cloud::ports(at, out).await,
+        Command::Local(Local::Slack(at)) => local_cloud::slack(at, out).await,
+        Command::Local(Local::Journal(at)) => local_cloud::journal(at, out).await,
+    }
+}

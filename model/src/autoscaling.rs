@@ -1,0 +1,307 @@
+//! Application Auto Scaling for the desired counts of ECS services. Policies are kept and shown; nothing acts on metrics by
+//! itself, [`World::scale`] acts for it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::ecs::{Rollout, ServiceKey, ServiceStatus};
+use crate::error::Answer;
+use crate::input::{In, as_bool, page};
+use crate::{AwsError, Call, Millis, World, time};
+
+const DIMENSION: &str = "ecs:service:DesiredCount";
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AutoScaling {
+    targets: BTreeMap<String, Target>,
+    policies: BTreeMap<(String, String), Value>,
+    /// Newest first.
+    activities: Vec<Value>,
+    tags: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone)]
+struct Target {
+    arn: String,
+    min: u32,
+    max: u32,
+    scaling_in: bool,
+    scaling_out: bool,
+    scheduled: bool,
+    role: String,
+    created: Millis,
+}
+
+impl Target {
+    fn describe(&self, resource: &str) -> Value {
+        json!({
+            "ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": DIMENSION,
+            "MinCapacity": self.min, "MaxCapacity": self.max, "RoleARN": self.role,
+            "CreationTime": time::stamp(self.created), "ScalableTargetARN": self.arn,
+            "SuspendedState": {
+                "DynamicScalingInSuspended": self.scaling_in,
+                "DynamicScalingOutSuspended": self.scaling_out,
+                "ScheduledScalingSuspended": self.scheduled,
+            },
+        })
+    }
+}
+
+fn validation(message: impl Into<String>) -> AwsError {
+    AwsError::new("ValidationException", message)
+}
+
+fn service_key(resource: &str) -> Option<ServiceKey> {
+    let mut parts = resource.split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("service"), Some(cluster), Some(name), None) => Some((cluster.to_owned(), name.to_owned())),
+        _ => None,
+    }
+}
+
+fn check_namespace(input: In<'_>) -> Result<(), AwsError> {
+    match (input.str("ServiceNamespace")?, input.opt_str("ScalableDimension")) {
+        ("ecs", None | Some(DIMENSION)) => Ok(()),
+        ("ecs", Some(other)) => Err(validation(format!("Unsupported scalable dimension: {other}"))),
+        (other, _) => Err(validation(format!("The service namespace {other} is not in this local cloud"))),
+    }
+}
+
+impl World {
+    pub(crate) fn autoscaling(&mut self, call: &Call<'_>) -> Answer {
+        let input = In::new(call.service, call.input);
+        match call.operation {
+            "RegisterScalableTarget" => self.register_scalable_target(call, input),
+            "DeregisterScalableTarget" => {
+                check_namespace(input)?;
+                let resource = input.str("ResourceId")?;
+                self.autoscaling.targets.remove(resource).ok_or_else(|| absent(resource))?;
+                self.autoscaling.policies.retain(|(of, _), _| of != resource);
+                Ok(json!({}))
+            }
+            "DescribeScalableTargets" => self.describe_scalable_targets(input),
+            "PutScalingPolicy" => self.put_scaling_policy(call, input),
+            "DeleteScalingPolicy" => {
+                check_namespace(input)?;
+                let key = (input.str("ResourceId")?.to_owned(), input.str("PolicyName")?.to_owned());
+                let gone = self.autoscaling.policies.remove(&key);
+                gone.ok_or_else(|| {
+                    AwsError::new("ObjectNotFoundException", format!("No scaling policy found: {}", key.1))
+                })?;
+                Ok(json!({}))
+            }
+            "DescribeScalingPolicies" => self.describe_scaling_policies(input),
+            "DescribeScalingActivities" => self.describe_scaling_activities(input),
+            "DescribeScheduledActions" => Ok(json!({ "ScheduledActions": [] })),
+            "ListTagsForResource" => {
+                let tags = self.autoscaling.tags.get(input.str("ResourceARN")?).cloned().unwrap_or_default();
+                Ok(json!({ "Tags": tags }))
+            }
+            other => Err(AwsError::new("UnknownOperationException", format!("{other} is not in this local cloud"))),
+        }
+    }
+
+    fn register_scalable_target(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
+        check_namespace(input)?;
+        input.str("ScalableDimension")?;
+        let resource = input.str("ResourceId")?.to_owned();
+        let key = service_key(&resource).ok_or_else(|| validation(format!("Unsupported resource id: {resource}")))?;
+        let known = self.autoscaling.targets.get(&resource);
+        if !self.ecs.services.get(&key).is_some_and(|service| service.status == ServiceStatus::Active) {
+            return Err(validation(format!("ECS service doesn't exist: {resource}")));
+        }
+        let capacity = |name: &str, old: Option<u32>| -> Result<u32, AwsError> {
+            match (input.opt_u64(name)?, old) {
+                (Some(given), _) => u32::try_from(given).map_err(|_| input.invalid(name)),
+                (None, Some(old)) => Ok(old),
+                (None, None) => Err(validation(format!("{name} is required to register a new scalable target"))),
+            }
+        };
+        let min = capacity("MinCapacity", known.map(|target| target.min))?;
+        let max = capacity("MaxCapacity", known.map(|target| target.max))?;
+        if min > max {
+            return Err(validation("Maximum capacity cannot be less than minimum capacity"));
+        }
+        let suspended = input.get("SuspendedState").cloned().unwrap_or_default();
+        let flag = |name: &str, old: Option<bool>| as_bool(&suspended[name]).or(old).unwrap_or(false);
+        let account = &self.core.settings.account;
+        let arn = match known {
+            Some(known) => known.arn.clone(),
+            None => {
+                let id = &self.core.ids.uuid().replace('-', "")[..22].to_owned();
+                format!("arn:aws:application-autoscaling:{}:{account}:scalable-target/{id}", call.region)
+            }
+        };
+        let role = format!(
+            "arn:aws:iam::{account}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/\
+             AWSServiceRoleForApplicationAutoScaling_ECSService"
+        );
+        let known = self.autoscaling.targets.get(&resource);
+        let target = Target {
+            arn: arn.clone(),
+            min,
+            max,
+            scaling_in: flag("DynamicScalingInSuspended", known.map(|target| target.scaling_in)),
+            scaling_out: flag("DynamicScalingOutSuspended", known.map(|target| target.scaling_out)),
+            scheduled: flag("ScheduledScalingSuspended", known.map(|target| target.scheduled)),
+            role: input.opt_str("RoleARN").map_or(role, str::to_owned),
+            created: known.map_or(call.now, |target| target.created),
+        };
+        let tags = input.get("Tags").and_then(Value::as_object).into_iter().flatten();
+        let tags = tags.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
+        self.autoscaling.tags.entry(arn.clone()).or_default().extend(tags);
+        self.autoscaling.targets.insert(resource.clone(), target);
+        if self.core.settings.beliefs.scalable_target_moves_desired {
+            let desired = self.ecs.services.get(&key).map_or(0, |service| service.desired);
+            let moved = desired.clamp(min, max);
+            if moved != desired {
+                let which = if moved == min { "minimum" } else { "maximum" };
+                let cause = format!("{which} capacity was set to {moved}");
+                self.set_desired(&key, &resource, moved, &cause, call.now);
+            }
+        }
+        Ok(json!({ "ScalableTargetARN": arn }))
+    }
+
+    fn set_desired(&mut self, key: &ServiceKey, resource: &str, to: u32, cause: &str, now: Millis) {
+        let id = self.core.ids.uuid();
+        let Some(service) = self.ecs.services.get_mut(key) else { return };
+        service.desired = to;
+        self.wake_service(key, now);
+        self.autoscaling.activities.insert(
+            0,
+            json!({
+                "ActivityId": id, "ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": DIMENSION,
+                "Description": format!("Setting desired count to {to}."), "Cause": cause,
+                "StartTime": time::stamp(now), "EndTime": time::stamp(now), "StatusCode": "Successful",
+                "StatusMessage": format!("Successfully set desired count to {to}. Change successfully fulfilled by ecs."),
+            }),
+        );
+        self.autoscaling.activities.truncate(500);
+    }
+
+    /// Does as the autoscaler does: moves the desired count of a scalable target, within its bounds and unless suspended.
+    /// Returns the count that was set, `None` when nothing was.
+    pub fn scale(&mut self, resource_id: &str, to: u32, now: Millis) -> Option<u32> {
+        let target = self.autoscaling.targets.get(resource_id)?;
+        let key = service_key(resource_id)?;
+        let service = self.ecs.services.get(&key).filter(|service| service.status == ServiceStatus::Active)?;
+        let wanted = to.clamp(target.min, target.max);
+        let deploying = service.deployments.first().is_some_and(|primary| primary.rollout == Rollout::InProgress);
+        let barred = match wanted.cmp(&service.desired) {
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Less => {
+                target.scaling_in || (deploying && self.core.settings.beliefs.scale_in_waits_for_deployment)
+            }
+            std::cmp::Ordering::Greater => target.scaling_out,
+        };
+        if barred {
+            return None;
+        }
+        self.set_desired(&key, resource_id, wanted, "monitor alarm in state ALARM triggered policy", now);
+        Some(wanted)
+    }
+
+    fn describe_scalable_targets(&self, input: In<'_>) -> Answer {
+        check_namespace(input)?;
+        let wanted = input.strs("ResourceIds");
+        if wanted.len() > 50 {
+            return Err(validation("ResourceIds can have at most 50 elements"));
+        }
+        let targets = self.autoscaling.targets.iter();
+        let found: Vec<Value> = targets
+            .filter(|(resource, _)| wanted.is_empty() || wanted.contains(&resource.as_str()))
+            .map(|(resource, target)| target.describe(resource))
+            .collect();
+        paged("ScalableTargets", &found, 50, input)
+    }
+
+    fn put_scaling_policy(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
+        check_namespace(input)?;
+        let (name, resource) = (input.str("PolicyName")?.to_owned(), input.str("ResourceId")?.to_owned());
+        if !self.autoscaling.targets.contains_key(&resource) {
+            return Err(absent(&resource));
+        }
+        let key = (resource.clone(), name.clone());
+        let known = self.autoscaling.policies.get(&key).cloned();
+        let kind = input.opt_str("PolicyType").map(str::to_owned);
+        let kind = kind.or_else(|| known.as_ref()?["PolicyType"].as_str().map(str::to_owned));
+        let kind = kind.unwrap_or_else(|| "StepScaling".to_owned());
+        let mut policy = call.input.clone();
+        policy["PolicyType"] = json!(kind);
+        let account = &self.core.settings.account;
+        let arn = match &known {
+            Some(known) => known["PolicyARN"].clone(),
+            None => json!(format!(
+                "arn:aws:autoscaling:{}:{account}:scalingPolicy:{}:resource/ecs/{resource}:policyName/{name}",
+                call.region,
+                self.core.ids.uuid()
+            )),
+        };
+        policy["PolicyARN"] = arn.clone();
+        policy["CreationTime"] = known.as_ref().map_or(time::stamp(call.now), |known| known["CreationTime"].clone());
+        let mut alarms = Vec::new();
+        match kind.as_str() {
+            "TargetTrackingScaling" => {
+                for side in ["High", "Low"] {
+                    let alarm = format!("TargetTracking-{resource}-Alarm{side}-{}", self.core.ids.uuid());
+                    let account = &self.core.settings.account;
+                    alarms.push(json!({
+                        "AlarmName": alarm,
+                        "AlarmARN": format!("arn:aws:cloudwatch:{}:{account}:alarm:{alarm}", call.region),
+                    }));
+                }
+                if let Some(known) = &known {
+                    alarms = known["Alarms"].as_array().cloned().unwrap_or_default();
+                }
+            }
+            "StepScaling" => {}
+            other => return Err(validation(format!("{other} policies are not in this local cloud yet"))),
+        }
+        policy["Alarms"] = json!(alarms);
+        self.autoscaling.policies.insert(key, policy);
+        Ok(json!({ "PolicyARN": arn, "Alarms": alarms }))
+    }
+
+    fn describe_scaling_policies(&self, input: In<'_>) -> Answer {
+        check_namespace(input)?;
+        let names = input.strs("PolicyNames");
+        let policies = self.autoscaling.policies.iter();
+        let found: Vec<Value> = policies
+            .filter(|((resource, name), _)| {
+                input.opt_str("ResourceId").is_none_or(|wanted| wanted == resource)
+                    && (names.is_empty() || names.contains(&name.as_str()))
+            })
+            .map(|(_, policy)| policy.clone())
+            .collect();
+        paged("ScalingPolicies", &found, 10, input)
+    }
+
+    fn describe_scaling_activities(&self, input: In<'_>) -> Answer {
+        check_namespace(input)?;
+        let of = |activity: &&Value| input.opt_str("ResourceId").is_none_or(|wanted| activity["ResourceId"] == wanted);
+        let found: Vec<Value> = self.autoscaling.activities.iter().filter(of).cloned().collect();
+        paged("ScalingActivities", &found, 50, input)
+    }
+}
+
+fn absent(resource: &str) -> AwsError {
+    AwsError::new(
+        "ObjectNotFoundException",
+        format!(
+            "No scalable target found for service namespace: ecs, resource ID: {resource}, scalable dimension: {DIMENSION}"
+        ),
+    )
+}
+
+fn paged(member: &str, items: &[Value], most: usize, input: In<'_>) -> Answer {
+    let size = input.opt_u64("MaxResults")?.map_or(most, |size| (size as usize).clamp(1, most));
+    let (items, next) = page(items, input.opt_str("NextToken"), size)
+        .ok_or_else(|| AwsError::new("InvalidNextTokenException", "The next token is not valid"))?;
+    let mut answer = json!({ member: items });
+    if let Some(next) = next {
+        answer["NextToken"] = json!(next);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,146 @@
+use serde_json::{Value, json};
+
+use super::Stage;
+use crate::Service::{AutoScaling, Ecs, Elb, SecretsManager, Sts};
+use crate::{AwsError, FaultEffect, FaultRule, FaultWhen};
+
+fn target(extra: Value) -> Value {
+    let mut input = json!({
+        "ServiceNamespace": "ecs", "ResourceId": "service/prod/blue", "ScalableDimension": "ecs:service:DesiredCount",
+    });
+    for (member, value) in extra.as_object().into_iter().flatten() {
+        input[member] = value.clone();
+    }
+    input
+}
+
+#[test]
+fn a_scalable_target_moves_the_desired_count_and_flags_alone_keep_the_range() {
+    let mut stage = Stage::new();
+    let group = stage.blue.clone();
+    stage.service("blue", &group, json!({}));
+    stage.ok(AutoScaling, "RegisterScalableTarget", target(json!({ "MinCapacity": 3, "MaxCapacity": 6 })));
+    assert_eq!(stage.look("blue")["desiredCount"], 3);
+    let flags = json!({ "SuspendedState": { "DynamicScalingInSuspended": true } });
+    stage.ok(AutoScaling, "RegisterScalableTarget", target(flags));
+    let all = stage.ok(AutoScaling, "DescribeScalableTargets", json!({ "ServiceNamespace": "ecs" }));
+    let shown = &all["ScalableTargets"][0];
+    assert_eq!((&shown["MinCapacity"], &shown["MaxCapacity"]), (&json!(3), &json!(6)));
+    assert_eq!(shown["SuspendedState"]["DynamicScalingInSuspended"], true);
+    assert_eq!(shown["SuspendedState"]["DynamicScalingOutSuspended"], false);
+    stage.pass(10_000);
+    let now = stage.now;
+    assert_eq!(stage.world.scale("service/prod/blue", 99, now), Some(6));
+    assert_eq!(stage.world.scale("service/prod/blue", 4, now), None);
+    let flags = json!({ "SuspendedState": { "DynamicScalingInSuspended": false } });
+    stage.ok(AutoScaling, "RegisterScalableTarget", target(flags));
+    assert_eq!(stage.world.scale("service/prod/blue", 4, now), Some(4));
+    let activities = stage.ok(AutoScaling, "DescribeScalingActivities", json!({ "ServiceNamespace": "ecs" }));
+    assert_eq!(activities["ScalingActivities"].as_array().map(Vec::len), Some(3));
+    let none = json!({ "ServiceNamespace": "ecs", "ResourceId": "service/prod/no", "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 1 });
+    assert_eq!(stage.refused(AutoScaling, "RegisterScalableTarget", none), "ValidationException");
+}
+
+#[test]
+fn the_autoscaler_does_not_scale_in_while_a_deployment_runs() {
+    let mut stage = Stage::new();
+    let group = stage.blue.clone();
+    stage.service("blue", &group, json!({}));
+    stage.ok(AutoScaling, "RegisterScalableTarget", target(json!({ "MinCapacity": 1, "MaxCapacity": 6 })));
+    stage.update("blue", json!({ "forceNewDeployment": true }));
+    let now = stage.now;
+    assert_eq!(stage.world.scale("service/prod/blue", 1, now), None);
+    assert_eq!(stage.world.scale("service/prod/blue", 3, now), Some(3));
+}
+
+#[test]
+fn policies_are_kept_and_shown() {
+    let mut stage = Stage::new();
+    let group = stage.blue.clone();
+    stage.service("blue", &group, json!({}));
+    let tracking = json!({
+        "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 60.0 },
+    });
+    assert_eq!(stage.refused(AutoScaling, "PutScalingPolicy", target(tracking.clone())), "ObjectNotFoundException");
+    stage.ok(AutoScaling, "RegisterScalableTarget", target(json!({ "MinCapacity": 1, "MaxCapacity": 6 })));
+    stage.ok(AutoScaling, "PutScalingPolicy", target(tracking));
+    let shown = stage.ok(AutoScaling, "DescribeScalingPolicies", json!({ "ServiceNamespace": "ecs" }));
+    let policy = &shown["ScalingPolicies"][0];
+    assert_eq!(policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"], 60.0);
+    assert_eq!(policy["Alarms"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn secrets_have_versions() {
+    let mut stage = Stage::bare();
+    let made = stage.ok(SecretsManager, "CreateSecret", json!({ "Name": "hook", "SecretString": "one" }));
+    stage.ok(SecretsManager, "PutSecretValue", json!({ "SecretId": "hook", "SecretString": "two" }));
+    let by_arn = stage.ok(SecretsManager, "GetSecretValue", json!({ "SecretId": made["ARN"] }));
+    assert_eq!(by_arn["SecretString"], "two");
+    let before = json!({ "SecretId": "hook", "VersionStage": "AWSPREVIOUS" });
+    assert_eq!(stage.ok(SecretsManager, "GetSecretValue", before)["SecretString"], "one");
+    let none = json!({ "SecretId": "nothing" });
+    assert_eq!(stage.refused(SecretsManager, "GetSecretValue", none), "ResourceNotFoundException");
+}
+
+#[test]
+fn faults_strike_the_calls_they_name_with_and_without_effect() {
+    let mut stage = Stage::new();
+    let rule = |when, effect| FaultRule { service: Elb, operation: "ModifyRule".to_owned(), when, effect };
+    stage.world.set_fault(rule(FaultWhen::Nth(2), FaultEffect::Error(AwsError::throttled())));
+    let lost = AwsError::server("InternalFailure", "lost");
+    stage.world.set_fault(rule(FaultWhen::Nth(3), FaultEffect::ErrorAfterEffect(lost)));
+    let weight = |stage: &mut Stage| {
+        let rules = stage.ok(Elb, "DescribeRules", json!({ "RuleArns": [stage.rule] }));
+        rules["Rules"][0]["Actions"][0]["ForwardConfig"]["TargetGroups"][1]["Weight"].clone()
+    };
+    let write = |stage: &Stage, green: u32| json!({ "RuleArn": stage.rule, "Actions": [super::weights(&stage.blue, 1, &stage.green, green)] });
+    stage.set_weights(1, 5);
+    let input = write(&stage, 6);
+    assert_eq!(stage.refused(Elb, "ModifyRule", input), "ThrottlingException");
+    assert_eq!(weight(&mut stage), 5);
+    let input = write(&stage, 7);
+    assert_eq!(stage.refused(Elb, "ModifyRule", input), "InternalFailure");
+    assert_eq!(weight(&mut stage), 7);
+    let writes: Vec<Option<&str>> = stage
+        .world
+        .journal()
+        .iter()
+        .filter(|entry| entry.operation == "ModifyRule")
+        .map(|entry| entry.error.as_deref())
+        .collect();
+    assert_eq!(writes, [None, Some("ThrottlingException"), Some("InternalFailure")]);
+}
+
+#[test]
+fn the_journal_keeps_writes_and_no_reads() {
+    let mut stage = Stage::new();
+    stage.world.clear_journal();
+    stage.ok(Ecs, "DescribeClusters", json!({ "clusters": ["prod"] }));
+    stage.ok(Ecs, "CreateCluster", json!({ "clusterName": "two" }));
+    assert_eq!(stage.world.journal().len(), 1);
+    assert_eq!(stage.world.journal()[0].caller, "tester");
+    assert_eq!(stage.refused(Ecs, "DanceService", json!({})), "UnknownOperationException");
+    assert_eq!(stage.refused(Elb, "DanceRule", json!({})), "InvalidAction");
+    assert_eq!(stage.ok(Sts, "GetCallerIdentity", json!({}))["Account"], "123456789012");
+}
+
+#[test]
+fn a_cloned_world_goes_the_same_way() {
+    let mut one = Stage::new();
+    let group = one.blue.clone();
+    one.service("blue", &group, json!({}));
+    one.pass(100);
+    let mut other = one.world.clone();
+    one.happened.clear();
+    one.update("blue", json!({ "forceNewDeployment": true }));
+    one.pass(5_000);
+    let mut two = Stage::bare();
+    std::mem::swap(&mut two.world, &mut other);
+    two.now = one.now - 5_000;
+    two.update("blue", json!({ "forceNewDeployment": true }));
+    two.pass(5_000);
+    assert_eq!(one.happened, two.happened);
+    assert!(!one.happened.is_empty());
+}

@@ -1,0 +1,373 @@
+//! Everything that the processes share: virtual time, the world, the queues, the store, and who watches over it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use model::{AwsError, Happening, Millis, Service, World};
+use serde_json::{Value, json};
+use shared::decision::Effect;
+use shared::ids::{Colour, RolloutId, RouteArn};
+use shared::intake::MessageKind;
+use shared::observation::Observation;
+use shared::ports::Record;
+use shared::rollout::{ImageRef, Status};
+use shared::time::Time;
+use shared::weights::Weights;
+
+use crate::bugs::Bug;
+use crate::counts::Counts;
+use crate::faults::{Kind, Part};
+use crate::laws::{self, Laws, Violation};
+use crate::plots::When;
+use crate::rng::Rng;
+use crate::schedule::Schedule;
+use crate::setup::{self, Place, START};
+use crate::view;
+
+pub(crate) type Pid = u64;
+
+/// What is due at a time.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Traffic, and the laws that look at the world.
+    Second,
+    /// A process goes on.
+    Resume(Pid),
+    /// A function's time is over.
+    Kill(Pid),
+    /// A write that was sent takes effect.
+    Land(Box<Landing>),
+    /// An event reaches its function.
+    Deliver(Value, u32),
+    /// A message enters the FIFO queue.
+    Queue(MessageKind),
+    /// The FIFO queue may hand out.
+    Pump,
+    /// The sweep.
+    Sweep,
+    /// Something happens.
+    Cue(usize),
+    /// Reads of a part show this moment until then.
+    Freeze(Part, Millis),
+}
+
+/// A write on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Landing {
+    pub(crate) pid: Pid,
+    pub(crate) service: Service,
+    pub(crate) operation: &'static str,
+    pub(crate) input: Value,
+    pub(crate) effect: Effect,
+    pub(crate) rollout: Option<RolloutId>,
+}
+
+/// What a process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Push,
+    Alarm,
+    Advance,
+}
+
+/// A process: one invocation of a function.
+#[derive(Debug)]
+pub(crate) struct Proc {
+    pub(crate) role: Role,
+    /// How wrong its clock is.
+    pub(crate) skew: i64,
+    /// It dies at this call.
+    pub(crate) crash_at: Option<u32>,
+    pub(crate) calls: u32,
+    pub(crate) dead: bool,
+    /// What its last look was really answered.
+    pub(crate) honest: Option<Observation>,
+    /// The record it loaded last.
+    pub(crate) loaded: Option<Record>,
+    /// The status it loaded or saved last.
+    pub(crate) status: Option<Status>,
+    /// Kinds of destructive effects sent since its last look.
+    pub(crate) destructive: BTreeSet<&'static str>,
+    /// It saved a turn back that the store refused: the weights are owed all the same.
+    pub(crate) owes_back: bool,
+    /// The event it was started for, and how often it was tried before.
+    pub(crate) event: Option<(Value, u32)>,
+    pub(crate) message: Option<Queued>,
+}
+
+/// A message in the FIFO queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    pub(crate) kind: MessageKind,
+    pub(crate) received: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) now: Millis,
+    pub(crate) world: World,
+    pub(crate) place: Place,
+    pub(crate) schedule: Schedule,
+    pub(crate) bug: Option<Bug>,
+    pub(crate) queue: BTreeMap<(Millis, u64), Event>,
+    sequence: u64,
+    pub(crate) rng: Rng,
+    chance: Rng,
+    pub(crate) stale: BTreeMap<Part, (Millis, World)>,
+    pub(crate) procs: BTreeMap<Pid, Proc>,
+    pub(crate) record: Record,
+    pub(crate) fifo: VecDeque<Queued>,
+    pub(crate) fifo_busy: Option<Pid>,
+    pub(crate) fifo_blocked: Millis,
+    pub(crate) weights: BTreeMap<RouteArn, Weights>,
+    pub(crate) last_fault: Millis,
+    pub(crate) traffic: bool,
+    pub(crate) images: Vec<ImageRef>,
+    pub(crate) pushes: Vec<Value>,
+    pub(crate) versions: u64,
+    pub(crate) fired: BTreeSet<usize>,
+    pub(crate) intents: u64,
+    pub(crate) laws: Laws,
+    pub(crate) counts: Counts,
+    pub(crate) steps: u64,
+    pub(crate) violation: Option<Violation>,
+    pub(crate) loud: bool,
+}
+
+impl Cloud {
+    pub(crate) fn new(schedule: &Schedule, bug: Option<Bug>, loud: bool) -> Cloud {
+        let (world, place) = setup::build(schedule);
+        let record = Record {
+            config: crate::bugs::config(bug, place.config.clone()),
+            status: Status::default(),
+            inbox: Vec::new(),
+            version: 0,
+        };
+        let mut cloud = Cloud {
+            now: START,
+            world,
+            schedule: schedule.clone(),
+            bug,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            rng: Rng::new(schedule.seed, 4),
+            chance: Rng::new(schedule.seed, 5),
+            stale: BTreeMap::new(),
+            procs: BTreeMap::new(),
+            record,
+            fifo: VecDeque::new(),
+            fifo_busy: None,
+            fifo_blocked: 0,
+            weights: BTreeMap::new(),
+            last_fault: 0,
+            traffic: true,
+            images: Vec::new(),
+            pushes: Vec::new(),
+            versions: 0,
+            fired: BTreeSet::new(),
+            intents: 0,
+            laws: Laws::default(),
+            counts: Counts::default(),
+            steps: 0,
+            violation: None,
+            loud,
+            place,
+        };
+        cloud.look_at_routes();
+        laws::begin(&mut cloud);
+        cloud
+    }
+
+    pub(crate) fn at(&mut self, at: Millis, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((at.max(self.now), self.sequence), event);
+    }
+
+    /// One line of the replay.
+    pub(crate) fn say(&self, line: impl FnOnce() -> String) {
+        if self.loud {
+            println!("{:>9.3} {}", (self.now - START) as f64 / 1_000.0, line());
+        }
+    }
+
+    pub(crate) fn hit(&mut self, kind: &'static str, name: impl Into<String>) {
+        self.counts.hit(kind, name);
+    }
+
+    /// Whether a fault of this kind strikes now.
+    pub(crate) fn strikes(&mut self, kind: Kind) -> bool {
+        let since = self.now - START;
+        let percent = self.schedule.faults.iter().filter(|f| f.kind == kind && f.covers(since)).map(|f| f.percent).max();
+        let Some(percent) = percent else { return false };
+        let struck = self.chance.percent(percent);
+        if struck {
+            self.last_fault = self.now;
+        }
+        struck
+    }
+
+    /// A number for a fault.
+    pub(crate) fn draw(&mut self, low: u64, high: u64) -> u64 {
+        self.chance.between(low, high)
+    }
+
+    /// Moves the world to now.
+    pub(crate) fn tick(&mut self) {
+        self.world.answer_probes(self.now);
+        let happenings = self.world.tick(self.now);
+        for happening in happenings {
+            if let Happening::Event(event) = happening {
+                self.route(event);
+            }
+        }
+    }
+
+    /// EventBridge: at least once, in no order, and sometimes not at all.
+    fn route(&mut self, event: Value) {
+        let source = view::text(&event, "source").to_owned();
+        if !matches!(source.as_str(), "aws.ecr" | "aws.cloudwatch" | "aws.ecs") {
+            return;
+        }
+        if source == "aws.ecr" {
+            self.pushes.push(event.clone());
+        }
+        if self.strikes(Kind::EventLost) {
+            self.hit("fault", "event lost");
+            self.say(|| format!("event lost: {source}"));
+            return;
+        }
+        let mut delay = self.rng.between(50, 600);
+        if self.strikes(Kind::EventDelayed) {
+            self.hit("fault", "event delayed");
+            delay += self.draw(1_000, self.schedule.pace.bake * 2);
+        }
+        if self.strikes(Kind::EventDoubled) {
+            self.hit("fault", "event doubled");
+            let again = delay + self.draw(1, self.schedule.pace.bake);
+            self.at(self.now + again, Event::Deliver(event.clone(), 0));
+        }
+        self.at(self.now + delay, Event::Deliver(event, 0));
+    }
+
+    /// A message into the FIFO queue, through SQS.
+    pub(crate) fn enqueue(&mut self, kind: MessageKind, delay: Millis) {
+        if self.strikes(Kind::WakeLost) {
+            self.hit("fault", "wake lost");
+            self.say(|| format!("wake lost: {kind:?}"));
+            return;
+        }
+        if self.strikes(Kind::WakeDoubled) {
+            self.hit("fault", "wake doubled");
+            let again = delay + self.draw(1, 5_000);
+            self.at(self.now + again, Event::Queue(kind.clone()));
+        }
+        let delay = delay + self.rng.between(5, 60);
+        self.at(self.now + delay, Event::Queue(kind));
+    }
+
+    /// One call of AWS.
+    pub(crate) fn call(&mut self, service: Service, operation: &str, input: &Value, caller: &str) -> Result<Value, AwsError> {
+        self.tick();
+        setup::call(&mut self.world, service, operation, input, caller, self.now)
+    }
+
+    /// A read of the world as it is, without any fault.
+    pub(crate) fn truth(&mut self, service: Service, operation: &str, input: &Value) -> Value {
+        setup::call(&mut self.world, service, operation, input, "truth", self.now).unwrap_or_default()
+    }
+
+    pub(crate) fn route_doc(&mut self, route: &RouteArn) -> Value {
+        if route.is_listener() {
+            self.truth(Service::Elb, "DescribeListeners", &json!({ "ListenerArns": [route.0] }))["Listeners"][0].clone()
+        } else {
+            self.truth(Service::Elb, "DescribeRules", &json!({ "RuleArns": [route.0] }))["Rules"][0].clone()
+        }
+    }
+
+    /// The weights as they are, after somebody may have changed them.
+    pub(crate) fn look_at_routes(&mut self) {
+        for colour in Colour::BOTH {
+            if self.has_weight(colour) {
+                self.laws.weighted.insert(colour, self.now);
+            }
+        }
+        for route in self.place.config.engine.routes.clone() {
+            let doc = self.route_doc(&route);
+            self.weights.insert(route, view::weights(view::actions(&doc)));
+        }
+        for colour in Colour::BOTH {
+            if self.has_weight(colour) {
+                self.laws.weighted.insert(colour, self.now);
+            }
+        }
+    }
+
+    /// Whether a colour has weight on any route, in truth.
+    pub(crate) fn has_weight(&self, colour: Colour) -> bool {
+        let groups = &self.place.groups[&colour];
+        self.weights.values().any(|w| w.iter().any(|(group, &weight)| weight > 0 && groups.contains(&group.0)))
+    }
+
+    /// A colour's share of both colours' weight on a route, in percent.
+    pub(crate) fn share(&self, weights: &Weights, colour: Colour) -> f64 {
+        let sum = |colour: Colour| -> f64 {
+            let groups = &self.place.groups[&colour];
+            weights.iter().filter(|(group, _)| groups.contains(&group.0)).map(|(_, &w)| f64::from(w)).sum()
+        };
+        let all = sum(Colour::Blue) + sum(Colour::Green);
+        if all == 0.0 { 0.0 } else { sum(colour) * 100.0 / all }
+    }
+
+    /// The colour that has the larger share on the first route.
+    pub(crate) fn live(&self) -> Colour {
+        let share = self.weights.values().next().map_or(0.0, |weights| self.share(weights, Colour::Blue));
+        if share >= 50.0 { Colour::Blue } else { Colour::Green }
+    }
+
+    /// A write takes effect.
+    pub(crate) fn land(&mut self, landing: &Landing) -> Result<Value, AwsError> {
+        let answer = self.call(landing.service, landing.operation, &landing.input, "flipback");
+        self.say(|| {
+            let error = answer.as_ref().err().map_or(String::new(), |error| format!(": {}", error.code));
+            format!("p{} landed: {}{error}", landing.pid, landing.effect)
+        });
+        if landing.service == Service::Elb {
+            self.look_at_routes();
+        }
+        if answer.is_ok() {
+            laws::landed(self, landing, answer.as_ref().ok());
+        }
+        answer
+    }
+
+    pub(crate) fn violate(&mut self, law: u8, what: String) {
+        self.say(|| format!("LAW {law} BROKEN: {what}"));
+        if self.violation.is_none() {
+            self.violation = Some(Violation { law, at: self.now - START, what });
+        }
+    }
+
+    /// The time as a process sees it.
+    pub(crate) fn clock(&self, pid: Pid) -> Time {
+        let skew = self.procs.get(&pid).map_or(0, |proc| proc.skew);
+        Time(self.now.saturating_add_signed(skew))
+    }
+
+    /// Cues that wait for a phase begin to run when it is saved.
+    pub(crate) fn reached(&mut self, phase: &str) {
+        for place in 0..self.schedule.cues.len() {
+            if let When::Phase(name, delay) = self.schedule.cues[place].when
+                && name == phase
+                && self.fired.insert(place)
+            {
+                self.at(self.now + delay, Event::Cue(place));
+            }
+        }
+    }
+
+    /// Nothing is drawn to come any more.
+    pub(crate) fn calm(&self) -> bool {
+        let faults = self.schedule.faults.iter().all(|fault| START + fault.until <= self.now);
+        let cues = self.queue.values().all(|event| !matches!(event, Event::Cue(_) | Event::Land(_) | Event::Deliver(..)));
+        faults && cues
+    }
+}

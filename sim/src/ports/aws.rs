@@ -1,0 +1,133 @@
+//! Calls to AWS, with what goes wrong on their way.
+
+use model::{AwsError, Service};
+use serde_json::Value;
+use shared::decision::Effect;
+use shared::ports::{Clock, EffectError};
+use shared::time::Time;
+
+use super::Port;
+use crate::bugs::Bug;
+use crate::cloud::{Event, Landing};
+use crate::faults::{Kind, Part};
+use crate::laws;
+use crate::setup;
+
+/// One attempt of a write that brings traffic back, as in the real adapter.
+const BACK_ATTEMPT: u64 = 2_000;
+
+pub(super) fn failed(operation: &str, error: &AwsError) -> EffectError {
+    let text = format!("{operation}: {}: {}", error.code, error.message);
+    let transient = error.status >= 500 || error.code.contains("Throttl") || error.code == "ConcurrentUpdateException";
+    if transient { EffectError::Transient(text) } else { EffectError::Permanent(text) }
+}
+
+impl Port {
+    /// Reads; what went wrong is a sentence.
+    pub(super) async fn read(&self, part: Part, service: Service, operation: &str, input: &Value) -> Result<Value, String> {
+        self.pause().await;
+        self.travel().await;
+        let answer = {
+            let cloud = &mut *self.cloud.borrow_mut();
+            cloud.steps += 1;
+            if cloud.strikes(Kind::Error) {
+                cloud.hit("fault", "error before the call");
+                Err(format!("{operation}: InternalFailure"))
+            } else if cloud.strikes(Kind::Throttle) {
+                cloud.hit("fault", "throttled before the call");
+                Err(format!("{operation}: Throttling: Rate exceeded"))
+            } else {
+                let now = cloud.now;
+                let old = match cloud.stale.get_mut(&part) {
+                    Some((until, world)) if *until > now => {
+                        Some(setup::call(world, service, operation, input, "flipback", now))
+                    }
+                    Some(_) | None => None,
+                };
+                let answer = match old {
+                    Some(answer) => {
+                        cloud.hit("fault", "stale read");
+                        cloud.last_fault = now;
+                        answer
+                    }
+                    None => cloud.call(service, operation, input, "flipback"),
+                };
+                answer.map_err(|error| format!("{operation}: {}: {}", error.code, error.message))
+            }
+        };
+        self.travel().await;
+        answer
+    }
+
+    /// Sends one write, within its deadline or one attempt's time.
+    pub(super) async fn write(
+        &self,
+        effect: &Effect,
+        service: Service,
+        operation: &'static str,
+        input: Value,
+    ) -> Result<Value, EffectError> {
+        self.pause().await;
+        let left = match effect.deadline {
+            None => BACK_ATTEMPT,
+            Some(deadline) => match deadline.since(self.now()).0 {
+                0 if self.bug() == Some(Bug::ForgetsDeadline) => 1_000,
+                0 => return Err(EffectError::TooLate),
+                left => left,
+            },
+        };
+        let (landing, fault) = {
+            let cloud = &mut *self.cloud.borrow_mut();
+            cloud.steps += 1;
+            laws::sent(cloud, self.pid, effect);
+            let rollout = cloud.procs.get(&self.pid).and_then(|proc| Some(proc.status.as_ref()?.rollout.as_ref()?.id.clone()));
+            let landing = Landing { pid: self.pid, service, operation, input, effect: effect.clone(), rollout };
+            let fault = [Kind::Error, Kind::Throttle, Kind::LostAnswer, Kind::Late].into_iter().find(|kind| cloud.strikes(*kind));
+            (landing, fault)
+        };
+        match fault {
+            Some(kind @ (Kind::Error | Kind::Throttle)) => {
+                let name = if kind == Kind::Error { "error before the call" } else { "throttled before the call" };
+                self.cloud.borrow_mut().hit("fault", name);
+                self.travel().await;
+                Err(EffectError::Transient(format!("{operation}: ThrottlingException: Rate exceeded")))
+            }
+            Some(Kind::Late) => {
+                {
+                    let cloud = &mut *self.cloud.borrow_mut();
+                    cloud.hit("fault", "landed late");
+                    let most = cloud.schedule.pace.late;
+                    // Forward: after its deadline. Back: at any time within its life.
+                    let after = match effect.deadline {
+                        Some(_) => left + cloud.draw(0, most),
+                        None => cloud.draw(0, most),
+                    };
+                    cloud.at(cloud.now + after, Event::Land(Box::new(landing)));
+                }
+                self.sleep(left).await;
+                Err(EffectError::Transient(format!("{operation}: timed out")))
+            }
+            Some(Kind::LostAnswer) => {
+                self.travel().await;
+                {
+                    let cloud = &mut *self.cloud.borrow_mut();
+                    cloud.hit("fault", "answer lost after the effect");
+                    drop(cloud.land(&landing));
+                }
+                self.sleep(left).await;
+                Err(EffectError::Transient(format!("{operation}: timed out")))
+            }
+            Some(_) | None => {
+                self.travel().await;
+                let answer = self.cloud.borrow_mut().land(&landing);
+                self.travel().await;
+                answer.map_err(|error| failed(operation, &error))
+            }
+        }
+    }
+
+    /// Whether a process may still begin a write.
+    pub(super) fn in_time(&self, deadline: Option<Time>) -> bool {
+        deadline.is_none_or(|deadline| self.now() < deadline) || self.bug() == Some(Bug::ForgetsDeadline)
+    }
+}

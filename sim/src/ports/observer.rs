@@ -1,0 +1,201 @@
+//! The observer: every read by itself, as the real adapter does it.
+
+use std::collections::BTreeMap;
+
+use model::Service;
+use serde_json::{Value, json};
+use shared::config::ServiceConfig;
+use shared::ids::{AlarmName, Colour, RevisionArn, RouteArn, TargetGroupArn};
+use shared::observation::{
+    AlarmReading, Ask, ColourReading, Observation, Reading, RequestCount, RouteReading, ServiceReading,
+};
+use shared::ports::Observer;
+use shared::revision::ROLLOUT_TAG;
+use shared::time::Time;
+
+use super::Port;
+use crate::bugs;
+use crate::faults::Part;
+use crate::view::{self, text};
+
+/// A reading of what a call answered.
+fn reading<T>(answer: Result<T, String>) -> Reading<T> {
+    answer.map_or_else(Reading::Unknown, Reading::Known)
+}
+
+impl Observer for Port {
+    async fn observe(&self, config: &ServiceConfig, ask: &Ask, at: Time) -> Observation {
+        let mut seen = Observation::nothing(at);
+        for route in &config.engine.routes {
+            let read = if ask.routes { self.route(route).await } else { Reading::not_asked() };
+            seen.routes.insert(route.clone(), read);
+        }
+        seen.colours = Colour::BOTH.into_iter().map(|colour| (colour, ColourReading::nothing())).collect();
+        if ask.services || ask.targets || ask.requests.is_some() {
+            self.services(config, &mut seen).await;
+        }
+        if ask.targets {
+            for colour in seen.colours.values_mut() {
+                self.targets(colour).await;
+            }
+        }
+        for name in config.alarms.all() {
+            seen.alarms.insert(name, Reading::not_asked());
+        }
+        if ask.alarms {
+            self.alarms(&mut seen.alarms).await;
+        }
+        if ask.scaling {
+            self.scaling(config, &mut seen).await;
+        }
+        if let Some((base, rollout)) = &ask.registered {
+            seen.registered = reading(self.registered(base, rollout).await);
+        }
+        if let Some((colours, since)) = &ask.requests {
+            for colour in colours {
+                if let Some(target) = seen.colours.get_mut(colour) {
+                    target.requests = self.requests(target, *since, at).await;
+                }
+            }
+        }
+        let cloud = &mut *self.cloud.borrow_mut();
+        if let Some(proc) = cloud.procs.get_mut(&self.pid) {
+            proc.honest = Some(seen.clone());
+        }
+        if let Some(bug) = cloud.bug {
+            bugs::seen(bug, &cloud.laws.memory, &cloud.record, &mut seen);
+        }
+        seen
+    }
+}
+
+impl Port {
+    pub(super) async fn route_doc(&self, route: &RouteArn) -> Result<Value, String> {
+        let (operation, member, list) = match route.is_listener() {
+            true => ("DescribeListeners", "ListenerArns", "Listeners"),
+            false => ("DescribeRules", "RuleArns", "Rules"),
+        };
+        let answer = self.read(Part::Routes, Service::Elb, operation, &json!({ member: [route.0] })).await?;
+        Ok(answer[list][0].clone())
+    }
+
+    async fn route(&self, route: &RouteArn) -> Reading<RouteReading> {
+        reading(self.route_doc(route).await.map(|doc| view::route(view::actions(&doc))))
+    }
+
+    async fn services(&self, config: &ServiceConfig, seen: &mut Observation) {
+        let names = Colour::BOTH.map(|colour| config.engine.service(colour).to_owned());
+        let input = json!({ "cluster": config.cluster, "services": names });
+        let answer = self.read(Part::Services, Service::Ecs, "DescribeServices", &input).await;
+        for (colour, name) in Colour::BOTH.into_iter().zip(names) {
+            let one = |answer: &Value| -> Option<ServiceReading> {
+                let mut all = answer["services"].as_array().into_iter().flatten();
+                all.find(|doc| doc["serviceName"] == name.as_str() && doc["status"] == "ACTIVE").map(view::service)
+            };
+            if let Some(target) = seen.colours.get_mut(&colour) {
+                target.service = reading(answer.as_ref().map(one).map_err(Clone::clone));
+            }
+        }
+    }
+
+    async fn targets(&self, colour: &mut ColourReading) {
+        let Reading::Known(Some(service)) = &colour.service else { return };
+        for group in service.target_groups.clone() {
+            let input = json!({ "TargetGroupArn": group.0 });
+            let answer = self.read(Part::Targets, Service::Elb, "DescribeTargetHealth", &input).await;
+            colour.targets.insert(group, reading(answer.map(|answer| view::targets(&answer))));
+        }
+    }
+
+    async fn alarms(&self, alarms: &mut BTreeMap<AlarmName, Reading<Option<AlarmReading>>>) {
+        let names: Vec<&str> = alarms.keys().map(AlarmName::as_str).collect();
+        let input = json!({ "AlarmNames": names, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"] });
+        let answer = self.read(Part::Alarms, Service::CloudWatch, "DescribeAlarms", &input).await;
+        for (name, target) in alarms {
+            *target = reading(answer.as_ref().map_err(Clone::clone).map(|answer| {
+                let mut all = answer["MetricAlarms"].as_array().into_iter().flatten();
+                all.find(|doc| doc["AlarmName"] == name.as_str()).map(view::alarm)
+            }));
+        }
+    }
+
+    pub(super) async fn scalable(&self, config: &ServiceConfig) -> Result<BTreeMap<Colour, Value>, String> {
+        let id = |colour| format!("service/{}/{}", config.cluster, config.engine.service(colour));
+        let input = json!({
+            "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount", "ResourceIds": Colour::BOTH.map(id),
+        });
+        let answer = self.read(Part::Scaling, Service::AutoScaling, "DescribeScalableTargets", &input).await?;
+        let find = |colour| {
+            let mut all = answer["ScalableTargets"].as_array().into_iter().flatten();
+            Some((colour, all.find(|doc| text(doc, "ResourceId") == id(colour))?.clone()))
+        };
+        Ok(Colour::BOTH.into_iter().filter_map(find).collect())
+    }
+
+    async fn scaling(&self, config: &ServiceConfig, seen: &mut Observation) {
+        let answer = self.scalable(config).await;
+        for (colour, target) in &mut seen.colours {
+            let one = |docs: &BTreeMap<Colour, Value>| docs.get(colour).map(view::scaling);
+            target.scaling = reading(answer.as_ref().map(one).map_err(Clone::clone));
+        }
+    }
+
+    /// The revision that carries a rollout's tag: among the newest of the family, newer than its base.
+    pub(super) async fn registered(&self, base: &RevisionArn, rollout: &str) -> Result<Option<RevisionArn>, String> {
+        let number = |arn: &str| arn.rsplit(':').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let input = json!({ "familyPrefix": base.family(), "status": "ACTIVE", "sort": "DESC", "maxResults": 10 });
+        let list = self.read(Part::Definitions, Service::Ecs, "ListTaskDefinitions", &input).await?;
+        let arns: Vec<String> = list["taskDefinitionArns"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .filter(|arn| number(arn) > number(base.as_str()))
+            .map(str::to_owned)
+            .collect();
+        for arn in arns {
+            let document = self.definition(&arn).await?;
+            let mut tags = document["tags"].as_array().into_iter().flatten();
+            if tags.any(|tag| tag["key"] == ROLLOUT_TAG && tag["value"] == rollout) {
+                return Ok(Some(RevisionArn(arn)));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) async fn definition(&self, arn: &str) -> Result<Value, String> {
+        let input = json!({ "taskDefinition": arn, "include": ["TAGS"] });
+        self.read(Part::Definitions, Service::Ecs, "DescribeTaskDefinition", &input).await
+    }
+
+    async fn requests(&self, colour: &ColourReading, since: Time, at: Time) -> Reading<RequestCount> {
+        let groups: Vec<TargetGroupArn> = match &colour.service {
+            Reading::Known(Some(service)) => service.target_groups.clone(),
+            Reading::Known(None) => return Reading::Unknown("there is no service".to_owned()),
+            Reading::Unknown(why) => return Reading::Unknown(why.clone()),
+        };
+        let margins = self.cloud.borrow().schedule.pace.margins;
+        let until = at.minus(margins.metric_delay).floor(margins.metric_period).max(since);
+        if until <= since {
+            return Reading::Known(RequestCount { count: 0, complete_until: until });
+        }
+        let balancer = self.cloud.borrow().place.listeners[0].clone();
+        let balancer = balancer.split(":listener/").nth(1).and_then(|path| path.rsplit_once('/')).map_or("", |(path, _)| path);
+        let queries: Vec<Value> = groups
+            .iter()
+            .enumerate()
+            .map(|(n, group)| {
+                let suffix = group.0.find("targetgroup/").map_or("", |at| &group.0[at..]);
+                json!({ "Id": format!("m{n}"), "ReturnData": true, "MetricStat": {
+                    "Period": margins.metric_period.ceil_secs(), "Stat": "Sum",
+                    "Metric": { "Namespace": "AWS/ApplicationELB", "MetricName": "RequestCount", "Dimensions": [
+                        { "Name": "LoadBalancer", "Value": balancer }, { "Name": "TargetGroup", "Value": suffix } ] },
+                }})
+            })
+            .collect();
+        let seconds = |time: Time| time.0 as f64 / 1_000.0;
+        let input = json!({ "MetricDataQueries": queries, "StartTime": seconds(since), "EndTime": seconds(until) });
+        let answer = self.read(Part::Metrics, Service::CloudWatch, "GetMetricData", &input).await;
+        reading(answer.map(|answer| RequestCount { count: view::sum(&answer), complete_until: until }))
+    }
+}

@@ -1,0 +1,265 @@
+//! A schedule: everything that is drawn from a seed before the first step.
+
+use model::{Millis, Settings};
+use shared::config::{NoTraffic, OnNewPush};
+use shared::rollout::Margins;
+use shared::strategy::Step;
+use shared::time::Span;
+
+use crate::faults::{Fault, Kind, Part};
+use crate::plots::{Cue, Plot, When, Which};
+use crate::rng::Rng;
+
+/// How fast the world is, and what the product is told of that.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// The world's times.
+    pub settings: Settings,
+    /// The product's margins.
+    pub margins: Margins,
+    /// A write lands at most this long after its deadline.
+    pub late: Millis,
+    /// A read is at most this old.
+    pub stale: Millis,
+    /// A clock is at most this wrong.
+    pub skew: Millis,
+    /// A function is killed after this.
+    pub timeout: Millis,
+    /// A message that was not dealt with comes back after this.
+    pub visibility: Millis,
+    /// Between two sweeps.
+    pub sweep: Millis,
+    /// The shortest bake.
+    pub bake: Millis,
+    /// What a process needs at most from learning to acting when nothing goes wrong; the bound of "at once".
+    pub bound: Millis,
+}
+
+impl Pace {
+    /// The local cloud's pace.
+    #[must_use]
+    pub fn quick() -> Pace {
+        Pace {
+            settings: Settings::quick(),
+            margins: Margins::quick(),
+            late: 1_000,
+            stale: 600,
+            skew: 100,
+            timeout: 12_000,
+            visibility: 15_000,
+            sweep: 20_000,
+            bake: 15_000,
+            bound: 45_000,
+        }
+    }
+
+    /// AWS's pace.
+    #[must_use]
+    pub fn aws() -> Pace {
+        Pace {
+            settings: Settings::default(),
+            margins: Margins::default(),
+            late: 20_000,
+            stale: 8_000,
+            skew: 500,
+            timeout: 30_000,
+            visibility: 45_000,
+            sweep: 60_000,
+            bake: 60_000,
+            bound: 150_000,
+        }
+    }
+}
+
+/// One schedule.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Its seed.
+    pub seed: u64,
+    /// How fast things go.
+    pub pace: Pace,
+    /// The steps of a rollout.
+    pub steps: Vec<Step>,
+    /// How long the old side stays warm.
+    pub standby: Span,
+    /// One route or two.
+    pub routes: usize,
+    /// Whether a second route has its own target groups.
+    pub own_groups: bool,
+    /// The weight of a third target group in the first route.
+    pub legacy: u32,
+    /// Whether the first route has a login before its forward action.
+    pub login: bool,
+    /// Whether the first route has target group stickiness (and the configuration accepts it).
+    pub sticky: bool,
+    /// Tasks of the live side.
+    pub tasks: u32,
+    /// Whether the colours have scalable targets.
+    pub scalable: bool,
+    /// Whether green is live at first.
+    pub green_first: bool,
+    /// Whether the sides of the alarms are named or told from their dimensions.
+    pub named_sides: bool,
+    /// See the configuration.
+    pub no_traffic: NoTraffic,
+    /// See the configuration.
+    pub on_new_push: OnNewPush,
+    /// Requests per second and route.
+    pub requests: u32,
+    /// What happens.
+    pub cues: Vec<Cue>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// How many processes of a hundred have a wrong clock.
+    pub skewed: u64,
+    /// Nothing is drawn to happen or go wrong after this.
+    pub calm_after: Millis,
+}
+
+const PHASES: [&str; 10] = [
+    "holding", "registering", "starting", "shifting", "baking", "standby", "retiring", "resting", "returning", "clearing",
+];
+
+impl Schedule {
+    /// Draws the schedule of a seed.
+    #[must_use]
+    pub fn draw(seed: u64) -> Schedule {
+        let rng = &mut Rng::new(seed, 1);
+        let pace = if rng.percent(85) { Pace::quick() } else { Pace::aws() };
+        let bake = |rng: &mut Rng| Span(pace.bake * rng.between(2, 4) / 2);
+        let weights: &[u8] = [&[100][..], &[50, 100], &[10, 100], &[10, 50, 100], &[25, 50, 75, 100]][rng.between(0, 4) as usize];
+        let steps = weights.iter().map(|&weight| Step { weight, bake: bake(rng) }).collect::<Vec<_>>();
+        let standby = Span(pace.bake * rng.between(0, 3));
+        let calm_after = pace.bake * rng.between(4, 10) + 60_000;
+        let routes = if rng.percent(40) { 2 } else { 1 };
+        let mut schedule = Schedule {
+            seed,
+            steps,
+            standby,
+            routes,
+            own_groups: rng.percent(50),
+            legacy: if rng.percent(15) { 10 } else { 0 },
+            login: rng.percent(15),
+            sticky: rng.percent(10),
+            tasks: rng.between(1, 3) as u32,
+            scalable: rng.percent(70),
+            green_first: rng.percent(30),
+            named_sides: rng.percent(60),
+            no_traffic: if rng.percent(70) { NoTraffic::Hold } else { NoTraffic::Proceed },
+            on_new_push: if rng.percent(70) { OnNewPush::Supersede } else { OnNewPush::Queue },
+            requests: rng.between(2, 4) as u32,
+            cues: Vec::new(),
+            faults: Vec::new(),
+            skewed: 0,
+            calm_after,
+            pace,
+        };
+        schedule.cues = schedule.draw_cues(&mut Rng::new(seed, 2));
+        // A quarter of all schedules has good weather: there the bounds are tight.
+        let weather = &mut Rng::new(seed, 3);
+        if !weather.percent(25) {
+            schedule.faults = schedule.draw_faults(weather);
+            schedule.skewed = if weather.percent(40) { 50 } else { 0 };
+        }
+        schedule
+    }
+
+    fn draw_cues(&self, rng: &mut Rng) -> Vec<Cue> {
+        let manners = |rng: &mut Rng| -> &'static str {
+            match rng.between(0, 99) {
+                0..=54 => "",
+                55..=64 => "5xx=50",
+                65..=72 => "5xx=100 after=20s",
+                73..=80 => "unhealthy after=30s",
+                81..=85 => "unhealthy",
+                86..=90 => "crash",
+                91..=95 => "crash after=25s",
+                _ => "slow=800ms",
+            }
+        };
+        let mut cues = vec![Cue { when: When::At(rng.between(3_000, 20_000)), plot: Plot::Push(manners(rng)) }];
+        for _ in 0..rng.between(0, 2) {
+            let when = self.when(rng);
+            cues.push(Cue { when, plot: Plot::Push(manners(rng)) });
+        }
+        if rng.percent(20) {
+            return cues;
+        }
+        for _ in 0..rng.between(0, 4) {
+            let which = if rng.percent(50) { Which::Live } else { Which::Idle };
+            let plot = match rng.between(0, 17) {
+                0 => Plot::OldPush,
+                1 => Plot::SamePush,
+                2 => Plot::Promote,
+                3 => Plot::Pause,
+                4 => Plot::Resume,
+                5 => Plot::Abort,
+                6 => Plot::Rollback,
+                7 => Plot::Redeploy,
+                8 => Plot::Release,
+                9 => Plot::Force,
+                10 => Plot::Weights(*rng.pick(&[0, 100, 50, 30])),
+                11 => Plot::Update(which),
+                12 => Plot::Count(which, rng.between(1, 4) as u32),
+                13 | 14 => Plot::Kill(which),
+                15 => Plot::Alarm(rng.between(0, 2) as usize, true),
+                16 => Plot::Traffic(false),
+                _ => Plot::Autoscale(which, rng.percent(50)),
+            };
+            let when = self.when(rng);
+            match plot {
+                Plot::Pause if rng.percent(60) => cues.push(Cue { when: self.when(rng), plot: Plot::Resume }),
+                Plot::Traffic(_) if rng.percent(70) => cues.push(Cue { when: self.when(rng), plot: Plot::Traffic(true) }),
+                Plot::Alarm(n, _) => cues.push(Cue { when: self.when(rng), plot: Plot::Alarm(n, false) }),
+                _ => {}
+            }
+            cues.push(Cue { when, plot });
+        }
+        cues
+    }
+
+    fn when(&self, rng: &mut Rng) -> When {
+        if rng.percent(60) {
+            When::Phase(rng.pick(&PHASES), rng.between(0, self.pace.bake))
+        } else {
+            When::At(rng.between(1_000, self.calm_after))
+        }
+    }
+
+    fn draw_faults(&self, rng: &mut Rng) -> Vec<Fault> {
+        (0..rng.between(1, 6))
+            .map(|_| {
+                let kind = match rng.between(0, 17) {
+                    0 => Kind::Error,
+                    1 => Kind::Throttle,
+                    2 => Kind::LostAnswer,
+                    3..=5 => Kind::Late,
+                    6 | 7 => Kind::Stale(*rng.pick(&Part::STALE)),
+                    8 | 9 => Kind::Crash,
+                    10 => Kind::Pause,
+                    11 => Kind::StoreDown,
+                    12 => Kind::SaveFails,
+                    13 => Kind::EventLost,
+                    14 => Kind::EventDoubled,
+                    15 => Kind::EventDelayed,
+                    16 => Kind::WakeLost,
+                    _ => Kind::WakeDoubled,
+                };
+                let from = rng.between(0, self.calm_after);
+                let (length, percent) = match kind {
+                    Kind::Stale(_) => (rng.between(self.pace.stale / 2, self.pace.stale), 100),
+                    Kind::StoreDown | Kind::SaveFails => (rng.between(self.pace.bake / 4, self.pace.bake * 2), 100),
+                    Kind::Error | Kind::Throttle => (rng.between(self.pace.bake / 2, self.pace.bake * 6), rng.between(5, 60)),
+                    Kind::LostAnswer | Kind::Late | Kind::Pause => {
+                        (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(10, 60))
+                    }
+                    Kind::Crash => (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(10, 50)),
+                    Kind::EventLost | Kind::EventDoubled | Kind::EventDelayed | Kind::WakeLost | Kind::WakeDoubled => {
+                        (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(20, 100))
+                    }
+                };
+                Fault { kind, from, until: from + length, percent }
+            })
+            .collect()
+    }
+}
