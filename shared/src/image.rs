@@ -68,6 +68,17 @@ pub fn judge(config: &ServiceConfig, status: &Status, image: &ImageRef) -> Resul
     Ok(())
 }
 
+/// Of the images in a repository the newest that no event told of. Only images pushed after the one that was taken last
+/// count: what was there before Flipback came is not deployed by itself.
+#[must_use]
+pub fn missed<'a>(config: &ServiceConfig, status: &Status, pushed: &'a [ImageRef]) -> Option<&'a ImageRef> {
+    let newer = |image: &&ImageRef| {
+        status.taken.get(&image.repository).is_some_and(|taken| image.pushed_at > taken.pushed_at)
+            && judge(config, status, image).is_ok()
+    };
+    pushed.iter().filter(newer).max_by_key(|image| image.pushed_at)
+}
+
 /// A push to a repository that no service names.
 #[must_use]
 pub fn not_configured(image: &ImageRef) -> Refusal {
@@ -191,6 +202,18 @@ mod tests {
         image.registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com".to_owned();
         let refusal = judge(&fixture::config(), &Status::default(), &image).unwrap_err();
         assert!(refusal.reason.contains("eu-west-1") && refusal.reason.contains("us-east-1"), "{}", refusal.reason);
+    }
+
+    #[test]
+    fn a_push_that_no_event_told_of_is_found_and_what_was_there_before_is_not() {
+        let config = fixture::config();
+        let mut status = Status::default();
+        let pushed = [1, 2, 3].map(|n| fixture::image(&format!("v{n}.0.0"), n, Time(100 * u64::from(n))));
+        assert_eq!(missed(&config, &status, &pushed), None);
+        status.taken.insert("shop-api".to_owned(), pushed[0].clone());
+        assert_eq!(missed(&config, &status, &pushed), Some(&pushed[2]));
+        status.taken.insert("shop-api".to_owned(), pushed[2].clone());
+        assert_eq!(missed(&config, &status, &pushed), None);
     }
 
     #[test]

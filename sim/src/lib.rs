@@ -16,4 +16,5 @@ pub mod rng;
 pub mod run;
 pub mod schedule;
 mod setup;
+mod stage;
 mod view;

@@ -95,8 +95,8 @@ fn plural(count: usize, word: &str) -> String {
 }
 
 impl Watch {
-    /// The new state by the range, newest slot first; `None` keeps the present one. The table is the one under "How alarm
-    /// state is evaluated when data is missing" in the CloudWatch user guide.
+    /// The new state by the range, newest slot first; `None` keeps the present one. It follows what the CloudWatch user
+    /// guide says of missing data as its author remembered it: the rules were not checked against the guide or on AWS.
     fn state(&self, slots: &[Slot], prefer_real: bool) -> Option<State> {
         let range = if prefer_real { slots } else { &slots[..self.periods.min(slots.len())] };
         let real: Vec<f64> = range.iter().filter_map(|slot| slot.value).take(self.periods).collect();
@@ -247,7 +247,7 @@ impl World {
 mod tests {
     use super::*;
 
-    /// `X` breaches, `0` does not, `-` is missing; written oldest first as in the user guide.
+    /// `X` breaches, `0` does not, `-` is missing; written oldest first.
     fn state(text: &str, periods: usize, to_alarm: usize, missing: TreatMissing) -> Option<State> {
         let watch = Watch {
             source: Source::Math { queries: Vec::new(), returned: String::new() },
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_data_is_judged_as_the_user_guides_table_says() {
+    fn missing_data_is_judged_by_its_treatment() {
         use TreatMissing::{Breaching, Ignore, Missing as Plain, NotBreaching};
         let (ok, alarm, insufficient) = (Some(State::Ok), Some(State::Alarm), Some(State::InsufficientData));
         for (text, plain, ignore, breaching, not_breaching) in [

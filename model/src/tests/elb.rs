@@ -42,6 +42,14 @@ fn weights_are_honoured_exactly_and_a_weight_of_zero_gets_no_request() {
 }
 
 #[test]
+fn weights_that_are_all_zero_answer_503() {
+    let mut stage = both();
+    stage.set_weights(0, 0);
+    let listener = stage.listener.clone();
+    assert_eq!(stage.world.send_traffic(&listener, 3, stage.now), [503, 503, 503]);
+}
+
+#[test]
 fn targets_take_turns() {
     let mut stage = both();
     let (listener, now) = (stage.listener.clone(), stage.now);

@@ -20,8 +20,14 @@ impl ImagePush {
     /// The id of the wish to deploy it: the same push told twice, or by push and replication, is one.
     #[must_use]
     pub fn intent(&self) -> IntentId {
-        IntentId(format!("push/{}/{}/{}", self.image.repository, self.image.tag, self.image.digest.short()))
+        intent(&self.image)
     }
+}
+
+/// The id of the wish to deploy a pushed image, whoever found it.
+#[must_use]
+pub fn intent(image: &ImageRef) -> IntentId {
+    IntentId(format!("push/{}/{}/{}", image.repository, image.tag, image.digest.short()))
 }
 
 pub(super) fn push(event: &Envelope<'_>) -> Result<Event, String> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::time::Time;
 
 pub use alarm::AlarmChange;
-pub use ecr::ImagePush;
+pub use ecr::{ImagePush, intent as push_intent};
 pub use ecs::EcsHint;
 pub use message::{Message, MessageKind};
 

@@ -1,0 +1,90 @@
+//! The functions as the sim runs them: what each does with its event, over the ports.
+
+use serde_json::Value;
+use shared::ids::ServiceName;
+use shared::image;
+use shared::intake::{self, Event, MessageKind};
+use shared::ports::{Clock, HistoryEntry, Store, StoreError, Waker};
+use shared::reconcile::{Ports, Role, WokenBy, reconcile};
+use shared::rollout::{Intent, IntentKind};
+use shared::time::Span;
+
+use crate::bugs::{self, Bug};
+use crate::ports::Port;
+
+fn service() -> ServiceName {
+    ServiceName::from("shop-api")
+}
+
+/// What of a function's time may be used for looking again.
+const SHARE: u64 = 60;
+
+async fn run(port: &Port, role: Role, woken_by: WokenBy, known: &[Intent]) -> Result<(), StoreError> {
+    let (margins, until) = {
+        let cloud = port.cloud.borrow();
+        let margins = bugs::margins(cloud.bug, cloud.schedule.pace.margins);
+        (margins, port.now().plus(Span(cloud.schedule.pace.timeout * SHARE / 100)))
+    };
+    let ports = Ports { clock: port, observer: port, actuator: port, store: port, waker: port };
+    let report = reconcile(&ports, &service(), role, woken_by, known, &margins, until).await?;
+    port.cloud.borrow().say(|| {
+        let waits = report.waiting.map_or("a stale timer".to_owned(), |waiting| format!("waits for {waiting}"));
+        format!("p{} looked {} times, {waits}", port.pid, report.looks)
+    });
+    Ok(())
+}
+
+/// `advance`: one message of the FIFO queue.
+pub(crate) async fn advance(port: Port, message: MessageKind) -> Result<(), String> {
+    let woken_by = match message {
+        MessageKind::Poke => WokenBy::Poke,
+        MessageKind::Timer { token } => WokenBy::Timer(token),
+    };
+    run(&port, Role::Advance, woken_by, &[]).await.map_err(|error| error.to_string())
+}
+
+/// `on-image-push`: judged by the policy, recorded, and the loop is woken.
+pub(crate) async fn on_image_push(port: Port, event: Value) -> Result<(), String> {
+    let push = match intake::read(&event) {
+        Ok(Event::Push(push)) => push,
+        Ok(Event::Alarm(_) | Event::Ecs(_) | Event::Tick | Event::Ignored(_)) => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let record = port.load(&service()).await.map_err(|error| error.to_string())?;
+    let mut image = push.image.clone();
+    if port.bug() == Some(Bug::TakesOldPushes) {
+        image.pushed_at = port.now();
+        image.tag = format!("v9.0.{}", image.pushed_at.0 / 1_000);
+    }
+    if let Err(refusal) = image::judge(&record.config, &record.status, &image) {
+        let line = format!("{}:{} is refused: {}", image.repository, image.tag, refusal.reason);
+        let entry = HistoryEntry { at: port.now(), rollout: None, line, inputs: None };
+        port.cloud.borrow_mut().hit("push", if refusal.loud { "refused loudly" } else { "refused silently" });
+        return port.note(&service(), &entry, None).await.map_err(|error| error.to_string());
+    }
+    let intent =
+        Intent { id: push.intent(), at: port.now(), by: "ECR push".to_owned(), what: IntentKind::Push { image } };
+    port.record(&service(), &intent).await.map_err(|error| error.to_string())?;
+    port.poke(&service()).await
+}
+
+/// `on-alarm`: recorded, and traffic is brought back at once where that is due.
+pub(crate) async fn on_alarm(port: Port, event: Value) -> Result<(), String> {
+    let change = match intake::read(&event) {
+        Ok(Event::Alarm(change)) => change,
+        Ok(Event::Push(_) | Event::Ecs(_) | Event::Tick | Event::Ignored(_)) => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let Some(intent) = change.intent(intake::id(&event)) else {
+        return port.poke(&service()).await;
+    };
+    if port.bug() == Some(Bug::DeafToAlarms) {
+        return Ok(());
+    }
+    // What cannot be recorded is known all the same.
+    let recorded = port.record(&service(), &intent).await;
+    let role = if port.bug() == Some(Bug::AlarmGoesForward) { Role::Advance } else { Role::Alarm };
+    let ran = run(&port, role, WokenBy::Poke, std::slice::from_ref(&intent)).await;
+    port.poke(&service()).await?;
+    recorded.and(ran).map_err(|error| error.to_string())
+}
