@@ -37,7 +37,14 @@ pub(crate) struct Args {
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Global {
     /// The installation: the name of its CloudFormation stack
-    #[arg(long, global = true, env = "FLIPBACK_STACK", default_value = "flipback", value_name = "NAME", hide_env = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "FLIPBACK_STACK",
+        default_value = "flipback",
+        value_name = "NAME",
+        hide_env = true
+    )]
     pub(crate) stack: String,
     /// The table's name, where it is not the stack's
     #[arg(long, global = true, env = "FLIPBACK_TABLE", hide = true)]
@@ -282,6 +289,59 @@ pub(crate) enum Pace {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Endpoint {
     /// Its address
-    #[arg(long, env = "AWS_ENDPOINT_URL", default_value = "http://127.0.0.1:4566", value_name = "URL", hide_env = true)]
+    #[arg(
+        long,
+        env = "AWS_ENDPOINT_URL",
+        default_value = "http://127.0.0.1:4566",
+        value_name = "URL",
+        hide_env = true
+    )]
     pub(crate) endpoint: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_is_as_it_was_read_last() {
+        let mut command = Args::command().term_width(100);
+        let mut pages = vec![command.render_help().to_string()];
+        let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        for name in names {
+            if let Some(sub) = command.find_subcommand_mut(&name) {
+                pages.push(format!("==== {name}\n{}", sub.render_help()));
+            }
+        }
+        insta::assert_snapshot!(pages.join("\n"));
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_a_usage_error() {
+        for line in [
+            "flipback deploy shop",
+            "flipback status --timeout 3m",
+            "flipback wait shop --timeout 3",
+            "flipback local up --bare --functions x",
+            "flipback history shop --inputs",
+            "flipback nonsense",
+        ] {
+            let error = Args::try_parse_from(line.split(' ')).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in ["flipback --json --stack a status", "flipback status --stack a --json"] {
+            let args = Args::try_parse_from(line.split(' ')).expect(line);
+            assert!(args.global.json && args.global.stack == "a", "{line}");
+        }
+    }
 }

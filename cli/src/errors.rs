@@ -88,19 +88,17 @@ fn chain(error: &anyhow::Error) -> String {
 /// The adapters append short advice for logs; where there is better advice here, theirs goes.
 fn without_advice(text: &str) -> &str {
     let kinds = [Kind::Throttled, Kind::Denied, Kind::Credentials, Kind::NotFound, Kind::Timeout, Kind::Unreachable];
-    let advice = kinds.into_iter().filter_map(|kind| {
-        Failure { kind, call: String::new(), code: None, message: String::new() }.advice()
-    });
-    advice
-        .filter_map(|advice| text.strip_suffix(&format!(" ({advice})")))
-        .next()
-        .unwrap_or(text)
+    let advice = kinds
+        .into_iter()
+        .filter_map(|kind| Failure { kind, call: String::new(), code: None, message: String::new() }.advice());
+    advice.filter_map(|advice| text.strip_suffix(&format!(" ({advice})"))).next().unwrap_or(text)
 }
 
 /// What to do about what AWS or the SDK said. The SDK has no types for most of this, only words.
 fn todo(text: &str, place: &Place) -> Option<String> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let who = place.profile.as_ref().map_or_else(|| "the credentials in use".to_owned(), |name| format!("profile {name}"));
+    let who =
+        place.profile.as_ref().map_or_else(|| "the credentials in use".to_owned(), |name| format!("profile {name}"));
     let here = place.region.as_ref().map_or_else(String::new, |region| format!(" in {region}"));
     if let Some(action) = denied_action(text) {
         return Some(format!(
@@ -116,13 +114,24 @@ fn todo(text: &str, place: &Place) -> Option<String> {
     if has(&["ExpiredToken", "token has expired", "token included in the request is expired", "session has expired"]) {
         return Some(format!("{who} have expired; sign in again (aws sso login) or renew them"));
     }
-    if has(&["CredentialsNotLoaded", "no providers in chain provided credentials", "failed to load credentials", "credentials provider was not enabled"]) {
+    if has(&[
+        "CredentialsNotLoaded",
+        "no providers in chain provided credentials",
+        "failed to load credentials",
+        "credentials provider was not enabled",
+    ]) {
         return Some(
             "no AWS credentials were found; give --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with aws sso login"
                 .to_owned(),
         );
     }
-    if has(&["UnrecognizedClient", "InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidSignature", "RequestTimeTooSkewed"]) {
+    if has(&[
+        "UnrecognizedClient",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "InvalidSignature",
+        "RequestTimeTooSkewed",
+    ]) {
         return Some(format!("AWS does not take {who}: check key, secret and the clock of this machine"));
     }
     if text.contains("table ") && has(&["ResourceNotFoundException"]) {
@@ -137,12 +146,24 @@ fn todo(text: &str, place: &Place) -> Option<String> {
     if has(&["ClusterNotFoundException"]) {
         return Some(format!("check --cluster and --region; aws ecs list-clusters shows what there is{here}"));
     }
-    if has(&["DispatchFailure", "dispatch failure", "dns error", "Connection refused", "error trying to connect", "no answer in time", "timed out"]) {
+    if has(&[
+        "DispatchFailure",
+        "dispatch failure",
+        "dns error",
+        "Connection refused",
+        "error trying to connect",
+        "no answer in time",
+        "timed out",
+    ]) {
         return Some(match &place.endpoint {
             Some(endpoint) => {
-                format!("nothing answers at AWS_ENDPOINT_URL={endpoint}; is it running (flipback local up)? Without it, unset the variable")
+                format!(
+                    "nothing answers at AWS_ENDPOINT_URL={endpoint}; is it running (flipback local up)? Without it, unset the variable"
+                )
             }
-            None => format!("AWS was not reached{here}: check the network, a proxy (HTTPS_PROXY is not used), and the region's name"),
+            None => format!(
+                "AWS was not reached{here}: check the network, a proxy (HTTPS_PROXY is not used), and the region's name"
+            ),
         });
     }
     if has(&["Throttling", "ThrottlingException", "Rate exceeded"]) {
@@ -181,12 +202,27 @@ mod tests {
                 "table flipback: dynamodb:GetItem failed: AccessDeniedException: User: arn:aws:iam::1:user/a is not authorized to perform: dynamodb:GetItem on resource: t (add the permission to the role, or look for a policy that denies it)",
                 &place(),
             ),
-            told("table flipback: dynamodb:GetItem failed: ResourceNotFoundException: Requested resource not found (check the name, the region and the account)", &place()),
-            told("table flipback: dynamodb:Query failed: dispatch failure: io error: error trying to connect: dns error (check the network, AWS_REGION, the credentials and, where one is set, AWS_ENDPOINT_URL)", &place()),
+            told(
+                "table flipback: dynamodb:GetItem failed: ResourceNotFoundException: Requested resource not found (check the name, the region and the account)",
+                &place(),
+            ),
+            told(
+                "table flipback: dynamodb:Query failed: dispatch failure: io error: error trying to connect: dns error (check the network, AWS_REGION, the credentials and, where one is set, AWS_ENDPOINT_URL)",
+                &place(),
+            ),
             told("table flipback: dynamodb:Query failed: dispatch failure: Connection refused", &local),
-            told("table flipback: dynamodb:Query failed: dispatch failure: no providers in chain provided credentials", &place()),
-            told("table flipback: dynamodb:Query failed: ExpiredTokenException: The security token included in the request is expired", &named),
-            told("sqs:GetQueueUrl failed: QueueDoesNotExist: queue flipback-work.fifo: The specified queue does not exist.", &place()),
+            told(
+                "table flipback: dynamodb:Query failed: dispatch failure: no providers in chain provided credentials",
+                &place(),
+            ),
+            told(
+                "table flipback: dynamodb:Query failed: ExpiredTokenException: The security token included in the request is expired",
+                &named,
+            ),
+            told(
+                "sqs:GetQueueUrl failed: QueueDoesNotExist: queue flipback-work.fifo: The specified queue does not exist.",
+                &place(),
+            ),
             told("ecs:ListServices failed: ClusterNotFoundException: Cluster not found.", &place()),
         ];
         insta::assert_snapshot!(all.join("\n\n"));
@@ -195,12 +231,18 @@ mod tests {
     #[test]
     fn an_own_error_keeps_its_advice_under_a_context() {
         let explained = explain(&plain("no such thing", "make it").context("reading x"), &place());
-        assert_eq!(explained, Explained { what: "reading x: no such thing".to_owned(), todo: Some("make it".to_owned()) });
+        assert_eq!(
+            explained,
+            Explained { what: "reading x: no such thing".to_owned(), todo: Some("make it".to_owned()) }
+        );
     }
 
     #[test]
     fn the_denied_action_is_named() {
-        assert_eq!(denied_action("x is not authorized to perform: ecs:ListServices on resource: y"), Some("ecs:ListServices"));
+        assert_eq!(
+            denied_action("x is not authorized to perform: ecs:ListServices on resource: y"),
+            Some("ecs:ListServices")
+        );
         assert_eq!(denied_action("denied"), None);
     }
 }

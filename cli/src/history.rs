@@ -35,7 +35,9 @@ pub(crate) fn text(entries: &[HistoryEntry], paint: Paint) -> String {
     }
     let rows: Vec<Vec<String>> = entries
         .iter()
-        .map(|entry| vec![entry.at.to_string(), entry.rollout.clone().unwrap_or_else(|| "-".to_owned()), entry.line.clone()])
+        .map(|entry| {
+            vec![entry.at.to_string(), entry.rollout.clone().unwrap_or_else(|| "-".to_owned()), entry.line.clone()]
+        })
         .collect();
     crate::output::columns(paint, &["TIME", "ROLLOUT", "WHAT"], &rows)
 }
@@ -52,7 +54,10 @@ mod tests {
             line: line.to_owned(),
             inputs: Some(json!({"status": {}})),
         };
-        [entry(1_760_000_060_000, Some("shop-api-17"), "baking 10 %"), entry(1_760_000_000_000, None, "tag main refused")]
+        [
+            entry(1_760_000_060_000, Some("shop-api-17"), "baking 10 %"),
+            entry(1_760_000_000_000, None, "tag main refused"),
+        ]
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which installation is meant: its table and its queues, found by the stack's name.
 
 use crate::args::Global;
+use crate::environment::Environment;
 use crate::errors::{Place, plain};
 use aws::{Clients, Failure, Queues, SystemClock, Table};
 use shared::ids::ServiceName;
@@ -15,18 +16,24 @@ pub(crate) struct Installation {
     pub(crate) clients: Clients,
     /// The table.
     pub(crate) table: Table,
+    /// Who gives commands, for history and notices.
+    pub(crate) caller: String,
     stack: String,
 }
 
 impl Installation {
     /// Opens an installation; nothing is asked of AWS yet.
-    pub(crate) async fn open(global: &Global) -> anyhow::Result<Installation> {
+    pub(crate) async fn open(global: &Global, environment: &Environment) -> anyhow::Result<Installation> {
         let clients = Clients::load().await;
         if clients.region.is_none() {
-            return Err(plain("no AWS region is known", "give --region, or set AWS_REGION, or a region in the AWS profile"));
+            return Err(plain(
+                "no AWS region is known",
+                "give --region, or set AWS_REGION, or a region in the AWS profile",
+            ));
         }
         let table = Table::new(clients.dynamodb.clone(), table_name(global));
-        Ok(Installation { clients, table, stack: global.stack.clone() })
+        let caller = environment.user.clone().unwrap_or_else(|| "flipback CLI".to_owned());
+        Ok(Installation { clients, table, caller, stack: global.stack.clone() })
     }
 
     /// A service's record. A name that is not configured is told with the nearest that is.
@@ -84,24 +91,20 @@ fn table_name(global: &Global) -> String {
 }
 
 /// Where errors happened, for people.
-pub(crate) fn place(global: &Global) -> Place {
-    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+pub(crate) fn place(global: &Global, environment: &Environment) -> Place {
     Place {
         table: table_name(global),
-        region: global.region.clone().or_else(|| get("AWS_REGION")).or_else(|| get("AWS_DEFAULT_REGION")),
-        profile: global.profile.clone().or_else(|| get("AWS_PROFILE")),
-        endpoint: get("AWS_ENDPOINT_URL"),
+        region: global.region.clone().or_else(|| environment.region.clone()),
+        profile: global.profile.clone().or_else(|| environment.profile.clone()),
+        endpoint: environment.endpoint.clone(),
     }
 }
 
 /// Puts `--region` and `--profile` where the SDK reads them. A running program must not change its own environment (other
 /// threads may be reading it), so it starts itself again with the changed one.
-pub(crate) fn environment(global: &Global) -> anyhow::Result<()> {
-    let differs = |name: &str, wished: &Option<String>| {
-        wished.as_ref().is_some_and(|wished| std::env::var(name).ok().as_ref() != Some(wished))
-    };
-    let (region, profile) = (differs("AWS_REGION", &global.region), differs("AWS_PROFILE", &global.profile));
-    if !region && !profile {
+pub(crate) fn settle(global: &Global, environment: &Environment) -> anyhow::Result<()> {
+    let differs = |wished: &Option<String>, is: &Option<String>| wished.is_some() && wished != is;
+    if !differs(&global.region, &environment.region) && !differs(&global.profile, &environment.profile) {
         return Ok(());
     }
     let mut again = Command::new(std::env::current_exe()?);

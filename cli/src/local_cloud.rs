@@ -1,6 +1,7 @@
 //! `flipback local`: serves a local cloud, or asks a running one.
 
 use crate::args::{Endpoint, LocalUp, Pace};
+use crate::environment::Environment;
 use crate::errors::plain;
 use crate::output::{Out, Paint, columns, print, remark};
 use crate::run::Exit;
@@ -15,25 +16,30 @@ use shared::time::Time;
 use std::path::PathBuf;
 
 /// Serves until interrupted.
-pub(crate) async fn up(args: &LocalUp) -> anyhow::Result<Exit> {
+pub(crate) async fn up(args: &LocalUp, environment: &Environment) -> anyhow::Result<Exit> {
     let functions = match (&args.functions, args.bare) {
         (_, true) => Functions::Bare,
         (Some(dir), false) => Functions::Dir(dir.clone()),
         (None, false) => Functions::Dir(beside()?),
     };
-    let mut options =
-        Options { listen: args.listen, functions, quiet: args.quiet, settings: settings(args.pace), ..Options::default() };
+    let mut options = Options {
+        listen: args.listen,
+        functions,
+        quiet: args.quiet,
+        settings: settings(args.pace),
+        ..Options::default()
+    };
     // The functions keep pace with the world they run in.
-    if args.pace == Pace::Quick && std::env::var_os("FLIPBACK_MARGINS").is_none() {
-        options.function_env.insert("FLIPBACK_MARGINS".to_owned(), "quick".to_owned());
-    }
-    if let Ok(margins) = std::env::var("FLIPBACK_MARGINS") {
+    let quick = (args.pace == Pace::Quick).then(|| "quick".to_owned());
+    if let Some(margins) = environment.margins.clone().or(quick) {
         options.function_env.insert("FLIPBACK_MARGINS".to_owned(), margins);
     }
     let interrupted = interrupted()?;
     let cloud = Cloud::start(options).await.map_err(|error| {
         let todo = match args.functions {
-            None if !args.bare => "build everything (cargo build --workspace), name a directory with --functions, or use --bare",
+            None if !args.bare => {
+                "build everything (cargo build --workspace), name a directory with --functions, or use --bare"
+            }
             _ => "choose another port with --listen, or another directory with --functions",
         };
         plain(format!("the local cloud did not start: {error:#}"), todo)
@@ -81,18 +87,22 @@ fn settings(pace: Pace) -> Settings {
 /// Where the listeners are.
 pub(crate) async fn ports(at: &Endpoint, out: Out) -> anyhow::Result<Exit> {
     let document = get(at, "ports").await?;
-    out.document(&document, |paint| rows(&document, paint, "no listener", &["ADDRESS", "PORT", "LISTENER"], |port| {
-        vec![text(port, "address"), port["port"].to_string(), text(port, "listenerArn")]
-    }));
+    out.document(&document, |paint| {
+        rows(&document, paint, "no listener", &["ADDRESS", "PORT", "LISTENER"], |port| {
+            vec![text(port, "address"), port["port"].to_string(), text(port, "listenerArn")]
+        })
+    });
     Ok(Exit::Done)
 }
 
 /// What was posted to Slack.
 pub(crate) async fn slack(at: &Endpoint, out: Out) -> anyhow::Result<Exit> {
     let document = get(at, "slack").await?;
-    out.document(&document, |paint| rows(&document, paint, "no post", &["TIME", "STATUS", "POST"], |post| {
-        vec![time(post), post["status"].to_string(), posted(post)]
-    }));
+    out.document(&document, |paint| {
+        rows(&document, paint, "no post", &["TIME", "STATUS", "POST"], |post| {
+            vec![time(post), post["status"].to_string(), posted(post)]
+        })
+    });
     Ok(Exit::Done)
 }
 
@@ -100,9 +110,11 @@ pub(crate) async fn slack(at: &Endpoint, out: Out) -> anyhow::Result<Exit> {
 pub(crate) async fn journal(at: &Endpoint, out: Out) -> anyhow::Result<Exit> {
     let document = get(at, "journal").await?;
     let header = ["TIME", "CALLER", "SERVICE", "OPERATION", "ERROR"];
-    out.document(&document, |paint| rows(&document, paint, "no call", &header, |call| {
-        vec![time(call), text(call, "caller"), text(call, "service"), text(call, "operation"), text(call, "error")]
-    }));
+    out.document(&document, |paint| {
+        rows(&document, paint, "no call", &header, |call| {
+            vec![time(call), text(call, "caller"), text(call, "service"), text(call, "operation"), text(call, "error")]
+        })
+    });
     Ok(Exit::Done)
 }
 
@@ -135,7 +147,10 @@ fn posted(post: &Value) -> String {
 async fn get(at: &Endpoint, page: &str) -> anyhow::Result<Value> {
     let url = format!("{}/_local/{page}", at.endpoint.trim_end_matches('/'));
     let nobody = |why: String| {
-        plain(format!("{url} does not answer as a local cloud does: {why}"), "start one (flipback local up), or name it with --endpoint")
+        plain(
+            format!("{url} does not answer as a local cloud does: {why}"),
+            "start one (flipback local up), or name it with --endpoint",
+        )
     };
     let uri: hyper::Uri = url.parse().map_err(|error| nobody(format!("{error}")))?;
     if uri.scheme_str() != Some("http") {
@@ -160,10 +175,7 @@ mod tests {
     fn a_post_is_shown_by_its_text_and_a_refused_one_with_the_reason() {
         let body = json!({"text": "shop: v1 is live", "blocks": []}).to_string();
         assert_eq!(posted(&json!({"status": 200, "answer": "ok", "body": body})), "shop: v1 is live");
-        assert_eq!(
-            posted(&json!({"status": 400, "answer": "no_text", "body": {"text": "x"}})),
-            "x (refused: no_text)"
-        );
+        assert_eq!(posted(&json!({"status": 400, "answer": "no_text", "body": {"text": "x"}})), "x (refused: no_text)");
     }
 
     #[test]

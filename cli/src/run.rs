@@ -1,9 +1,10 @@
 //! From a parsed command line to an exit code.
 
 use crate::args::{Args, Command, Local};
-use crate::installation::Installation;
+use crate::environment::Environment;
+use crate::installation::{self, Installation};
 use crate::output::Out;
-use crate::{adopt, apply, errors, history, init, installation, local_cloud, status, wait, why, wish};
+use crate::{adopt, apply, errors, history, init, local_cloud, status, wait, why, wish};
 use std::process::ExitCode;
 
 /// How a command ended, as `--help` documents it. Usage errors (2) are clap's.
@@ -40,22 +41,23 @@ impl From<Exit> for ExitCode {
 /// Runs a command; an error is told on stderr.
 pub(crate) async fn run(args: Args) -> Exit {
     let out = Out::new(args.global.json);
-    let result = match installation::environment(&args.global) {
-        Ok(()) => command(&args, out).await,
+    let environment = Environment::read();
+    let result = match installation::settle(&args.global, &environment) {
+        Ok(()) => command(&args, &environment, out).await,
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
-        errors::tell(&error, &installation::place(&args.global), out.json);
+        errors::tell(&error, &installation::place(&args.global, &environment), out.json);
         Exit::Failed
     })
 }
 
-async fn command(args: &Args, out: Out) -> anyhow::Result<Exit> {
-    let open = async || Installation::open(&args.global).await;
+async fn command(args: &Args, environment: &Environment, out: Out) -> anyhow::Result<Exit> {
+    let open = async || Installation::open(&args.global, environment).await;
     match &args.command {
         Command::Init(init) => init::run(init, &open().await?, out).await,
         Command::Adopt(adopt) => adopt::run(adopt, &open().await?, out).await,
-        Command::Apply(apply) => apply::run(apply, &args.global, out).await,
+        Command::Apply(apply) => apply::run(apply, open, out).await,
         Command::Schema => Ok(apply::schema()),
         Command::Status(status) => status::run(status, &open().await?, out).await,
         Command::History(history) => history::run(history, &open().await?, out).await,
@@ -69,7 +71,7 @@ async fn command(args: &Args, out: Out) -> anyhow::Result<Exit> {
         Command::Abort(one) => wish::abort(one, &open().await?, out).await,
         Command::Release(release) => wish::release(release, &open().await?, out).await,
         Command::Wait(wait) => wait::run(wait, &open().await?, out).await,
-        Command::Local(Local::Up(up)) => local_cloud::up(up).await,
+        Command::Local(Local::Up(up)) => local_cloud::up(up, environment).await,
         Command::Local(Local::Ports(at)) => local_cloud::ports(at, out).await,
         Command::Local(Local::Slack(at)) => local_cloud::slack(at, out).await,
         Command::Local(Local::Journal(at)) => local_cloud::journal(at, out).await,

@@ -108,7 +108,9 @@ fn todo(record: &Record, now: Time) -> String {
     let Some(rollout) = &status.rollout else {
         return match (&status.next, record.inbox.is_empty(), record.config.mode) {
             (Some(_), _, _) | (None, false, _) => "nothing: it is looked at within a minute".to_owned(),
-            (None, true, Mode::Observe) => "to let it act: `mode: act` in flipback.yaml, then flipback apply".to_owned(),
+            (None, true, Mode::Observe) => {
+                "to let it act: `mode: act` in flipback.yaml, then flipback apply".to_owned()
+            }
             (None, true, Mode::Act) => format!(
                 "push an image whose tag fits, or flipback deploy {name} --image REPOSITORY:TAG; a push that started nothing is in flipback history {name}"
             ),
@@ -119,7 +121,8 @@ fn todo(record: &Record, now: Time) -> String {
     }
     let late = status.wake.due != Time(0) && now > status.wake.due.plus(shared::time::Span::mins(3));
     if late {
-        return "it should have been looked at minutes ago: check that the function `advance` runs and its logs".to_owned();
+        return "it should have been looked at minutes ago: check that the function `advance` runs and its logs"
+            .to_owned();
     }
     if rollout.called || rollout.routes.values().any(|expected| expected.foreign_since.is_some()) {
         return format!(
@@ -137,9 +140,13 @@ fn todo(record: &Record, now: Time) -> String {
             format!("nothing; flipback promote {name} ends the bake now, flipback abort {name} takes it back")
         }
         Phase::Standby { .. } => {
-            format!("nothing; flipback promote {name} ends the standby now, flipback rollback {name} flips back at once")
+            format!(
+                "nothing; flipback promote {name} ends the standby now, flipback rollback {name} flips back at once"
+            )
         }
-        Phase::Retiring | Phase::Resting => format!("nothing; flipback rollback {name} would deploy the revision before again"),
+        Phase::Retiring | Phase::Resting => {
+            format!("nothing; flipback rollback {name} would deploy the revision before again")
+        }
         Phase::Returning { .. } | Phase::Clearing { .. } => "nothing: it goes back by itself".to_owned(),
     }
 }
@@ -169,7 +176,13 @@ mod tests {
     use shared::time::Span;
 
     fn notice(milestone: Milestone) -> Notice {
-        Notice { service: "shop-api".into(), rollout: Some("shop-api-17".into()), number: 3, at: fixture::START, milestone }
+        Notice {
+            service: "shop-api".into(),
+            rollout: Some("shop-api-17".into()),
+            number: 3,
+            at: fixture::START,
+            milestone,
+        }
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl Schedule {
 
     fn when(&self, rng: &mut Rng) -> When {
         if rng.percent(60) {
-            When::Phase(rng.pick(&PHASES), rng.between(0, self.pace.bake))
+            When::Phase(PHASES[rng.between(0, 9) as usize], rng.between(0, self.pace.bake))
         } else {
             When::At(rng.between(1_000, self.calm_after))
         }

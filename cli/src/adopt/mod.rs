@@ -13,7 +13,9 @@ pub(crate) async fn run(args: &args::Adopt, installation: &Installation, out: Ou
     let found = read::read(&installation.clients, &args.cluster, &args.service).await?;
     let script = script::script(&found);
     if out.json {
-        out.document(&serde_json::json!({"service": args.service, "cluster": args.cluster, "script": script}), |_| String::new());
+        out.document(&serde_json::json!({"service": args.service, "cluster": args.cluster, "script": script}), |_| {
+            String::new()
+        });
     } else {
         print(&script);
     }

@@ -81,7 +81,11 @@ async fn target_group(clients: &Clients, arn: &TargetGroupArn) -> anyhow::Result
     })
 }
 
-async fn rules(clients: &Clients, group: &TargetGroupArn, groups: &BTreeSet<TargetGroupArn>) -> anyhow::Result<Vec<Rule>> {
+async fn rules(
+    clients: &Clients,
+    group: &TargetGroupArn,
+    groups: &BTreeSet<TargetGroupArn>,
+) -> anyhow::Result<Vec<Rule>> {
     let mut rules = Vec::new();
     for route in lookup::routes_to(clients, groups).await? {
         let plain = plain_forward(clients, &route.arn).await?;
@@ -96,11 +100,21 @@ async fn plain_forward(clients: &Clients, route: &RouteArn) -> anyhow::Result<bo
     let actions = if route.is_listener() {
         let answer = clients.elb.describe_listeners().listener_arns(route.as_str()).send().await;
         let answer = answer.map_err(|error| Failure::of("elasticloadbalancing:DescribeListeners", &error))?;
-        answer.listeners.unwrap_or_default().into_iter().flat_map(|listener| listener.default_actions.unwrap_or_default()).collect()
+        answer
+            .listeners
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|listener| listener.default_actions.unwrap_or_default())
+            .collect()
     } else {
         let answer = clients.elb.describe_rules().rule_arns(route.as_str()).send().await;
         let answer = answer.map_err(|error| Failure::of("elasticloadbalancing:DescribeRules", &error))?;
-        answer.rules.unwrap_or_default().into_iter().flat_map(|rule| rule.actions.unwrap_or_default()).collect::<Vec<_>>()
+        answer
+            .rules
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|rule| rule.actions.unwrap_or_default())
+            .collect::<Vec<_>>()
     };
     let sticky = actions.iter().filter_map(|action| action.forward_config()).any(|forward| {
         forward.target_group_stickiness_config().is_some_and(|stickiness| stickiness.enabled() == Some(true))
@@ -115,9 +129,8 @@ async fn read_alarms(clients: &Clients, names: &[String], group: &TargetGroupArn
     let first = names.iter().take(100).cloned().collect();
     let answer = clients.cloudwatch.describe_alarms().set_alarm_names(Some(first)).send().await;
     let answer = answer.map_err(|error| Failure::of("cloudwatch:DescribeAlarms", &error))?;
-    let alarm = |alarm: &_| -> Option<Alarm> { plain_alarm(alarm, group) };
-    Ok(answer.metric_alarms().iter().filter_map(|found| {
-        alarm(&Metric {
+    let metrics = answer.metric_alarms().iter().filter_map(|found| {
+        Some(Metric {
             name: found.alarm_name()?.to_owned(),
             metric: found.metric_name().map(str::to_owned),
             namespace: found.namespace().map(str::to_owned),
@@ -134,7 +147,8 @@ async fn read_alarms(clients: &Clients, names: &[String], group: &TargetGroupArn
                 .filter_map(|dimension| Some((dimension.name()?.to_owned(), dimension.value()?.to_owned())))
                 .collect(),
         })
-    }).collect())
+    });
+    Ok(metrics.filter_map(|metric| plain_alarm(&metric, group)).collect())
 }
 
 /// A metric alarm's members.
@@ -184,8 +198,5 @@ async fn scaling(clients: &Clients, cluster: &str, name: &str) -> anyhow::Result
     let answer = request.resource_ids(format!("service/{cluster}/{name}")).send().await;
     let answer = answer.map_err(|error| Failure::of("application-autoscaling:DescribeScalableTargets", &error))?;
     let target = answer.scalable_targets().first();
-    Ok(target.map(|target| Scaling {
-        min: target.min_capacity().unwrap_or_default(),
-        max: target.max_capacity().unwrap_or_default(),
-    }))
+    Ok(target.map(|target| Scaling { min: target.min_capacity(), max: target.max_capacity() }))
 }

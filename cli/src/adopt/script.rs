@@ -115,21 +115,29 @@ pub(super) struct Scaling {
 
 /// The script.
 pub(super) fn script(found: &Found) -> String {
-    let Found { cluster, service, .. } = found;
+    let service = &found.service;
     let green = second(service);
     let mut script = vec![
         "#!/bin/sh".to_owned(),
-        format!("# From one ECS service to two colours: {service} stays and becomes blue, {green} is added with no task and no weight."),
-        "# Nothing here moves traffic. Read it before you run it, or carry it over to your infrastructure code.".to_owned(),
+        format!(
+            "# From one ECS service to two colours: {service} stays and becomes blue, {green} is added with no task and no weight."
+        ),
+        "# Nothing here moves traffic. Read it before you run it, or carry it over to your infrastructure code."
+            .to_owned(),
         "set -eu".to_owned(),
     ];
     if found.several {
-        script.push(format!("# {service} has several target groups; only the first is copied here. Do the same for the others."));
+        script.push(format!(
+            "# {service} has several target groups; only the first is copied here. Do the same for the others."
+        ));
     }
     script.push(target_group(found));
     script.extend(found.rules.iter().map(|rule| rule_commands(found, rule)));
     if found.rules.is_empty() {
-        script.push("\n# 2. No rule forwards to the target group. Add one that forwards to both, the new one with weight 0.".to_owned());
+        script.push(
+            "\n# 2. No rule forwards to the target group. Add one that forwards to both, the new one with weight 0."
+                .to_owned(),
+        );
     }
     script.push(ecs_service(found, &green));
     script.push(scaling(found, &green));
@@ -185,7 +193,11 @@ fn target_group(found: &Found) -> String {
     arguments.extend(group.matcher.clone().map(|codes| ("--matcher", format!("HttpCode={codes}"))));
     arguments.push(("--query", "TargetGroups[0].TargetGroupArn".to_owned()));
     arguments.push(("--output", "text".to_owned()));
-    format!("\n# 1. A second target group like {}.\nGREEN_TG=$({})", group.name, command("aws elbv2 create-target-group", &arguments))
+    format!(
+        "\n# 1. A second target group like {}.\nGREEN_TG=$({})",
+        group.name,
+        command("aws elbv2 create-target-group", &arguments)
+    )
 }
 
 fn rule_commands(found: &Found, rule: &Rule) -> String {
@@ -243,7 +255,10 @@ fn ecs_service(found: &Found, green: &str) -> String {
         command("aws ecs create-service", &arguments)
     );
     if found.launch_type.is_none() {
-        text.push_str(&format!("\n# {} uses a capacity provider strategy: add the same --capacity-provider-strategy.", found.service));
+        text.push_str(&format!(
+            "\n# {} uses a capacity provider strategy: add the same --capacity-provider-strategy.",
+            found.service
+        ));
     }
     if found.reverts {
         let off = [
@@ -251,7 +266,11 @@ fn ecs_service(found: &Found, green: &str) -> String {
             ("--service", found.service.clone()),
             ("--deployment-configuration", breaker.to_owned()),
         ];
-        text.push_str(&format!("\n# The same for {}, whose rollback is on.\n{}", found.service, command("aws ecs update-service", &off)));
+        text.push_str(&format!(
+            "\n# The same for {}, whose rollback is on.\n{}",
+            found.service,
+            command("aws ecs update-service", &off)
+        ));
     }
     text
 }
@@ -293,7 +312,10 @@ fn alarms(found: &Found) -> String {
     let mut text = "\n# 5. The same alarms for the new target group.\nGREEN_DIMENSION=${GREEN_TG##*:}".to_owned();
     for alarm in &found.alarms {
         let Some(arguments) = &alarm.arguments else {
-            text.push_str(&format!("\n# {} watches a metric expression: copy it by hand for $GREEN_DIMENSION.", alarm.name));
+            text.push_str(&format!(
+                "\n# {} watches a metric expression: copy it by hand for $GREEN_DIMENSION.",
+                alarm.name
+            ));
             continue;
         };
         let mut arguments = arguments.clone();
@@ -301,7 +323,9 @@ fn alarms(found: &Found) -> String {
         let dimensions: Vec<String> = alarm
             .dimensions
             .iter()
-            .map(|(name, value)| format!("{{\"Name\":\"{name}\",\"Value\":\"{}\"}}", value.as_deref().unwrap_or("$GREEN_DIMENSION")))
+            .map(|(name, value)| {
+                format!("{{\"Name\":\"{name}\",\"Value\":\"{}\"}}", value.as_deref().unwrap_or("$GREEN_DIMENSION"))
+            })
             .collect();
         arguments.push(("--dimensions", format!("[{}]", dimensions.join(","))));
         text.push('\n');
@@ -390,7 +414,13 @@ mod tests {
         poor.alarms[0].arguments = None;
         (poor.scaling, poor.launch_type, poor.several) = (None, None, true);
         let text = script(&poor);
-        for said in ["given back whole", "copy it by hand", "no scalable target", "capacity-provider-strategy", "several target groups"] {
+        for said in [
+            "given back whole",
+            "copy it by hand",
+            "no scalable target",
+            "capacity-provider-strategy",
+            "several target groups",
+        ] {
             assert!(text.contains(said), "{said}\n{text}");
         }
         assert!(!text.contains("\naws elbv2 modify-rule"), "{text}");

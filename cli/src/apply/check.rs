@@ -83,7 +83,13 @@ fn routes(config: &ServiceConfig, seen: &Observation, findings: &mut Findings) {
     }
 }
 
-fn known_route(config: &ServiceConfig, seen: &Observation, route: &str, reading: &RouteReading, findings: &mut Findings) {
+fn known_route(
+    config: &ServiceConfig,
+    seen: &Observation,
+    route: &str,
+    reading: &RouteReading,
+    findings: &mut Findings,
+) {
     if let Some(why) = &reading.unwritable {
         findings.problem(format!("the route {route} cannot be written back exactly: {why}"));
         return;
@@ -138,7 +144,8 @@ fn alarms(config: &ServiceConfig, seen: &Observation, findings: &mut Findings) {
     }
     if seen.alarms.is_empty() && !config.accept_no_alarms {
         findings.warning(
-            "no alarm watches it: rollouts are refused; name some under `alarms:`, or write `withoutAlarms: accept`".to_owned(),
+            "no alarm watches it: rollouts are refused; name some under `alarms:`, or write `withoutAlarms: accept`"
+                .to_owned(),
         );
     }
     findings.warnings.extend(advise(config, &timings).into_iter().map(|advice| advice.0));
@@ -234,15 +241,14 @@ mod tests {
                 }
             }),
             told(|seen| {
-                seen.colours.insert(
-                    Colour::Green,
-                    ColourReading { service: Reading::Known(None), ..ColourReading::nothing() },
-                );
+                seen.colours
+                    .insert(Colour::Green, ColourReading { service: Reading::Known(None), ..ColourReading::nothing() });
             }),
             told(|seen| {
                 for reading in seen.routes.values_mut() {
                     *reading = Reading::Unknown(
-                        "elasticloadbalancing:DescribeRules failed: RuleNotFound: One or more rules not found".to_owned(),
+                        "elasticloadbalancing:DescribeRules failed: RuleNotFound: One or more rules not found"
+                            .to_owned(),
                     );
                 }
             }),
@@ -255,7 +261,9 @@ mod tests {
             told(|seen| route(seen).stickiness = Some(Span::mins(5))),
             told(|seen| route(seen).unwritable = Some("it redirects".to_owned())),
             told(|seen| {
-                if let Some(Reading::Known(Some(service))) = seen.colours.get_mut(&Colour::Blue).map(|blue| &mut blue.service) {
+                if let Some(Reading::Known(Some(service))) =
+                    seen.colours.get_mut(&Colour::Blue).map(|blue| &mut blue.service)
+                {
                     service.reverts_by_itself = Some("its deployment circuit breaker has rollback on".to_owned());
                     service.undrivable = Some("its deployment strategy is CANARY".to_owned());
                 }

@@ -45,7 +45,8 @@ fn locate(text: &str, place: &str) -> Option<(usize, usize)> {
     let rest: Vec<&str> = parts.collect();
     let mut at = 0;
     while at < rest.len() {
-        let taken = (at + 1..=rest.len()).rev().find_map(|end| Some((end, key(&lines, from, to, &rest[at..end].join("."))?)));
+        let taken =
+            (at + 1..=rest.len()).rev().find_map(|end| Some((end, key(&lines, from, to, &rest[at..end].join("."))?)));
         let Some((end, position)) = taken else { break };
         from = position.0 - 1;
         found = Some(position);
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_key_is_found_in_its_own_service() {
-        let other = FILE.split_once("services:\n").unwrap().1.replace("shop-api", "other").replace("shop/1/2/3", "shop/1/2/4");
+        let other =
+            FILE.split_once("services:\n").unwrap().1.replace("shop-api", "other").replace("shop/1/2/3", "shop/1/2/4");
         let text = format!("{FILE}{other}");
         let (line, column) = locate(&text, "other.standby").unwrap();
         assert_eq!((line, column), (text.lines().count(), 5));

@@ -4,7 +4,7 @@ mod check;
 mod diff;
 mod file;
 
-use crate::args::{self, Global};
+use crate::args;
 use crate::errors::plain;
 use crate::installation::{Installation, now};
 use crate::output::{Out, Paint, print};
@@ -50,10 +50,14 @@ pub(crate) fn schema() -> Exit {
 }
 
 /// Runs the command.
-pub(crate) async fn run(args: &args::Apply, global: &Global, out: Out) -> anyhow::Result<Exit> {
+pub(crate) async fn run(
+    args: &args::Apply,
+    open: impl AsyncFn() -> anyhow::Result<Installation>,
+    out: Out,
+) -> anyhow::Result<Exit> {
     // The file first: its mistakes need no AWS to be found.
     let configs = file::read(&args.file)?;
-    let installation = Installation::open(global).await?;
+    let installation = open().await?;
     let known = installation.table.services().await?;
     let named: BTreeSet<&ServiceName> = configs.iter().map(|config| &config.name).collect();
     let not_in_file: Vec<ServiceName> = known.into_iter().filter(|name| !named.contains(name)).collect();
@@ -62,15 +66,14 @@ pub(crate) async fn run(args: &args::Apply, global: &Global, out: Out) -> anyhow
     for config in &configs {
         let old = installation.table.config(&config.name).await?;
         let findings = look(&installation, config).await;
-        services.push(ServiceReport { service: config.name.clone(), change: Change::of(old.as_ref(), config), findings });
+        services.push(ServiceReport {
+            service: config.name.clone(),
+            change: Change::of(old.as_ref(), config),
+            findings,
+        });
     }
-    let mut report = Report {
-        file: args.file.display().to_string(),
-        dry_run: args.dry_run,
-        applied: false,
-        services,
-        not_in_file,
-    };
+    let mut report =
+        Report { file: args.file.display().to_string(), dry_run: args.dry_run, applied: false, services, not_in_file };
     let problems = report.services.iter().any(|service| !service.findings.problems.is_empty());
     let refused = problems && !args.unchecked;
     if !args.dry_run && !refused {
@@ -80,7 +83,11 @@ pub(crate) async fn run(args: &args::Apply, global: &Global, out: Out) -> anyhow
     out.document(&report, |paint| text(&report, paint));
     if refused {
         return Err(plain(
-            if args.dry_run { "these would not be applied: see the problems above" } else { "nothing was applied: see the problems above" },
+            if args.dry_run {
+                "these would not be applied: see the problems above"
+            } else {
+                "nothing was applied: see the problems above"
+            },
             "mend the file or what is missing in AWS; --unchecked applies it all the same, and rollouts are refused until it is there",
         ));
     }
@@ -122,21 +129,25 @@ fn taken(service: &ServiceName, thing: &str, owner: &str) -> anyhow::Error {
 /// Writes every service. What moves from one to another must be released first, so those that are refused come again as
 /// long as that helps.
 async fn write(installation: &Installation, configs: &[ServiceConfig]) -> anyhow::Result<()> {
-    let by = crate::wish::caller();
     let mut left: Vec<&ServiceConfig> = configs.iter().collect();
     while !left.is_empty() {
         let mut refused = Vec::new();
         let mut reason = None;
         for config in &left {
-            match installation.table.apply_config(config, &by).await {
+            match installation.table.apply_config(config, &installation.caller).await {
                 Ok(()) => {}
                 Err(ApplyError::Taken { thing, owner }) => {
                     refused.push(*config);
                     reason.get_or_insert_with(|| taken(&config.name, &thing, &owner));
                 }
-                Err(ApplyError::Store(error)) => return Err(anyhow::Error::from(error).context(config.name.to_string())),
+                Err(ApplyError::Store(error)) => {
+                    return Err(anyhow::Error::from(error).context(config.name.to_string()));
+                }
                 Err(error @ (ApplyError::Busy(_) | ApplyError::TooMany(_))) => {
-                    return Err(plain(format!("{}: {error}", config.name), "name fewer routes or alarms in one service"));
+                    return Err(plain(
+                        format!("{}: {error}", config.name),
+                        "name fewer routes or alarms in one service",
+                    ));
                 }
             }
         }
@@ -154,7 +165,9 @@ fn text(report: &Report, paint: Paint) -> String {
         lines.push(format!("{}  {}", paint.bold(service.service.as_str()), service.change.word()));
         lines.extend(service.change.keys().iter().map(|key| format!("  {key}")));
         lines.extend(service.findings.problems.iter().map(|problem| format!("  {} {problem}", paint.red("problem:"))));
-        lines.extend(service.findings.warnings.iter().map(|warning| format!("  {} {warning}", paint.yellow("warning:"))));
+        lines.extend(
+            service.findings.warnings.iter().map(|warning| format!("  {} {warning}", paint.yellow("warning:"))),
+        );
     }
     for name in &report.not_in_file {
         lines.push(format!("{name}  not in this file; it stays as it is"));
@@ -183,9 +196,13 @@ mod tests {
         };
         let change = Change::of(Some(&old), &new);
         let one = ServiceReport { service: "shop-api".into(), change, findings };
-        let two = ServiceReport { service: "side".into(), change: Change::of(None, &new), findings: Findings::default() };
-        let same =
-            ServiceReport { service: "same".into(), change: Change::of(Some(&old), &old), findings: Findings::default() };
+        let two =
+            ServiceReport { service: "side".into(), change: Change::of(None, &new), findings: Findings::default() };
+        let same = ServiceReport {
+            service: "same".into(),
+            change: Change::of(Some(&old), &old),
+            findings: Findings::default(),
+        };
         let report = Report {
             file: "flipback.yaml".to_owned(),
             dry_run: true,

@@ -67,7 +67,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Plays the story; also tells how many entries the journal has got since entry `since`.
     async fn play(&self, view: &mut View, since: usize) -> anyhow::Result<(Evidence, usize)> {
-        let Run { cloud, stage, set, .. } = self;
+        let Run { cloud, set, .. } = self;
         let slack_before = slack(cloud);
         let began_traffic = cloud.now();
         let traffic = Traffic::start(set.address, began_traffic);

@@ -75,7 +75,10 @@ fn service(text: &mut String, cluster: &str, pair: &Pair) {
     line(text, &format!("        green: {}", quoted(&format!("{name}-green"))));
     routes(text, pair);
     line(text, "    strategy:");
-    line(text, "      canary:                     # or  blueGreen: { bake: 3m }   or  linear: { by: 20, every: 2m, bake: 3m }");
+    line(
+        text,
+        "      canary:                     # or  blueGreen: { bake: 3m }   or  linear: { by: 20, every: 2m, bake: 3m }",
+    );
     line(text, "        steps: [ { weight: 10, bake: 5m }, { weight: 50, bake: 5m } ]");
     line(text, "        bake: 5m                  # how long 100 % is watched");
     alarms(text, pair);
@@ -99,8 +102,22 @@ fn images(text: &mut String, pair: &Pair) {
     }
     line(text, "    images:                       # a push of one of these, with a tag that fits, deploys the service");
     for (repository, (containers, tag)) in by_repository {
-        line(text, &format!("      - repository: {:<22}# container{} {}", quoted(repository), plural(&containers), containers.join(", ")));
-        line(text, &format!("        tags: {{ semver: \"{}\" }}  # or {{ glob: \"release-*\" }} or {{ exact: stable }}", range(tag)));
+        line(
+            text,
+            &format!(
+                "      - repository: {:<22}# container{} {}",
+                quoted(repository),
+                plural(&containers),
+                containers.join(", ")
+            ),
+        );
+        line(
+            text,
+            &format!(
+                "        tags: {{ semver: \"{}\" }}  # or {{ glob: \"release-*\" }} or {{ exact: stable }}",
+                range(tag)
+            ),
+        );
     }
     for other in foreign {
         line(text, &format!("      # not from ECR, never replaced: {other}"));
@@ -113,10 +130,16 @@ fn routes(text: &mut String, pair: &Pair) {
         line(text, &format!("          - {}  # {}", route.arn, place(route)));
     }
     for (route, _) in pair.routes.iter().filter(|(_, both)| !*both) {
-        line(text, &format!("          # leads to one colour only; add the other's target group with weight 0: {}", route.arn));
+        line(
+            text,
+            &format!("          # leads to one colour only; add the other's target group with weight 0: {}", route.arn),
+        );
     }
     if !pair.routes.iter().any(|(_, both)| *both) {
-        line(text, "          # None was found that forwards to both colours. Name the ARN of a listener rule, or of a listener:");
+        line(
+            text,
+            "          # None was found that forwards to both colours. Name the ARN of a listener rule, or of a listener:",
+        );
         line(text, "          - arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/NAME/LB/LISTENER/RULE");
     }
 }
@@ -131,11 +154,20 @@ fn place(route: &FoundRoute) -> String {
 
 fn alarms(text: &mut String, pair: &Pair) {
     if pair.alarms.is_empty() {
-        line(text, "    # No alarm watches these target groups. Without one a rollout is refused; name alarms that roll it back:");
-        line(text, &format!("    # alarms: [ {}-5xx ]          # or {{ blue: [..], green: [..], both: [..] }}", pair.name));
+        line(
+            text,
+            "    # No alarm watches these target groups. Without one a rollout is refused; name alarms that roll it back:",
+        );
+        line(
+            text,
+            &format!("    # alarms: [ {}-5xx ]          # or {{ blue: [..], green: [..], both: [..] }}", pair.name),
+        );
     } else {
         let names: Vec<String> = pair.alarms.iter().map(|name| quoted(name.as_str())).collect();
-        line(text, &format!("    alarms: [ {} ]  # whose side each is on is told from its dimensions", names.join(", ")));
+        line(
+            text,
+            &format!("    alarms: [ {} ]  # whose side each is on is told from its dimensions", names.join(", ")),
+        );
     }
 }
 
@@ -157,14 +189,20 @@ fn ecr(image: &str) -> Option<(&str, Option<&str>)> {
 /// Versions from the one that runs now on, where that is one.
 fn range(tag: Option<&str>) -> String {
     let version = tag.and_then(shared::image::version);
-    version.map_or_else(|| ">=1.0.0".to_owned(), |version| format!(">={}.{}.{}", version.major, version.minor, version.patch))
+    version.map_or_else(
+        || ">=1.0.0".to_owned(),
+        |version| format!(">={}.{}.{}", version.major, version.minor, version.patch),
+    )
 }
 
 /// A YAML scalar; quoted where plain text could be read as something else.
 fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-        && !matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n");
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
+        );
     if plain { text.to_owned() } else { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")) }
 }
 
@@ -201,7 +239,11 @@ mod tests {
 
     #[test]
     fn the_file_is_commented_and_reads_back() {
-        let found = Found { cluster: "production".to_owned(), pairs: vec![pair("shop-api")], alone: vec!["billing".to_owned()] };
+        let found = Found {
+            cluster: "production".to_owned(),
+            pairs: vec![pair("shop-api")],
+            alone: vec!["billing".to_owned()],
+        };
         let text = text(&found);
         let read = shared::config::parse(&text).unwrap();
         assert_eq!(read[0].alarms.all().len(), 2);
@@ -211,7 +253,12 @@ mod tests {
 
     #[test]
     fn what_was_not_found_is_said_in_the_file() {
-        let poor = Pair { routes: Vec::new(), alarms: Vec::new(), notes: vec!["blue: its strategy is CANARY".to_owned()], ..pair("1shop") };
+        let poor = Pair {
+            routes: Vec::new(),
+            alarms: Vec::new(),
+            notes: vec!["blue: its strategy is CANARY".to_owned()],
+            ..pair("1shop")
+        };
         let text = text(&Found { cluster: "production".to_owned(), pairs: vec![poor], alone: Vec::new() });
         for said in ["None was found", "No alarm watches", "To be mended first", "name: \"1shop\""] {
             assert!(text.contains(said), "{said}\n{text}");

@@ -37,8 +37,9 @@ pub(crate) async fn run(args: &args::Init, installation: &Installation, out: Out
         return Ok(Exit::Done);
     }
     let name = args.output.display().to_string();
-    std::fs::write(&args.output, &text)
-        .map_err(|error| plain(format!("{name} cannot be written: {error}"), "name another with --output, or use --stdout"))?;
+    std::fs::write(&args.output, &text).map_err(|error| {
+        plain(format!("{name} cannot be written: {error}"), "name another with --output, or use --stdout")
+    })?;
     let services: Vec<&str> = found.pairs.iter().map(|pair| pair.name.as_str()).collect();
     let document = serde_json::json!({"file": name, "services": services, "alone": found.alone});
     out.document(&document, |_| {
@@ -48,7 +49,10 @@ pub(crate) async fn run(args: &args::Init, installation: &Installation, out: Out
 }
 
 fn exists(path: &Path) -> anyhow::Error {
-    plain(format!("{} exists already", path.display()), "name another with --output, print with --stdout, or overwrite with --force")
+    plain(
+        format!("{} exists already", path.display()),
+        "name another with --output, print with --stdout, or overwrite with --force",
+    )
 }
 
 fn no_pair(found: &Found) -> anyhow::Error {

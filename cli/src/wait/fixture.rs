@@ -1,12 +1,15 @@
 //! Records that the tests of several modules begin with.
 
+use serde_json::json;
 use shared::config::{ServiceConfig, parse};
-use shared::ids::{Digest, RolloutId, RouteArn, TargetGroupArn};
+use shared::ids::{Digest, RolloutId, TargetGroupArn};
 use shared::ports::Record;
 use shared::rollout::{
-    Candidate, Ended, Expected, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Status, Target, Wish,
+    Candidate, Ended, Expected, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Status, Target,
+    Wish,
 };
 use shared::time::Time;
+use shared::weights::Weights;
 use std::collections::BTreeMap;
 
 pub(crate) const FILE: &str = "\
@@ -65,39 +68,32 @@ pub(crate) fn candidate() -> Candidate {
     }
 }
 
+/// Read from JSON, as from the table, so that members with a default need not be named.
 pub(crate) fn rollout(number: u64, phase: Phase) -> Rollout {
     let group = |name: &str| {
-        TargetGroupArn(format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"))
+        TargetGroupArn(format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/0123456789abcdef"
+        ))
     };
-    let weights = |blue, green| BTreeMap::from([(group("shop-blue"), blue), (group("shop-green"), green)]);
+    let weights = |blue, green| Weights::from([(group("shop-blue"), blue), (group("shop-green"), green)]);
     let expected =
         Expected { previous: weights(100, 0), intended: weights(90, 10), foreign_since: None, home: weights(100, 0) };
     let config = config();
-    let route: RouteArn = config.engine.routes[0].clone();
+    let routes = BTreeMap::from([(config.engine.routes[0].clone(), expected)]);
     let revision = |n: u8| format!("arn:aws:ecs:us-east-1:123456789012:task-definition/shop-api:{n}");
-    Rollout {
-        id: RolloutId(format!("shop-api-{number}")),
-        candidate: candidate(),
-        config,
-        started_at: START,
-        phase,
-        since: Time(START.0 + 40_000),
-        stable: Some(shared::ids::Colour::Blue),
-        stable_revision: Some(revision(41).into()),
-        revision: Some(revision(42).into()),
-        routes: BTreeMap::from([(route, expected)]),
-        first_shift: None,
-        forward_until: START,
-        scaling: BTreeMap::new(),
-        paused: None,
-        forgiven: std::collections::BTreeSet::new(),
-        sides: BTreeMap::new(),
-        arrived: true,
-        ailing: None,
-        emptied: None,
-        called: false,
-        corrected: false,
-    }
+    let rollout = json!({
+        "id": format!("shop-api-{number}"),
+        "candidate": candidate(),
+        "config": config,
+        "startedAt": START,
+        "phase": phase,
+        "since": START.0 + 40_000,
+        "stable": "blue",
+        "stableRevision": revision(41),
+        "revision": revision(42),
+        "routes": routes,
+    });
+    serde_json::from_value(rollout).expect("the fixture reads")
 }
 
 pub(crate) fn ended(number: u64, outcome: Outcome) -> Ended {

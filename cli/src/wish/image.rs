@@ -26,7 +26,9 @@ fn parse(text: &str) -> anyhow::Result<Reference<'_>> {
         )
     };
     let (name, version) = match text.split_once('@') {
-        Some((name, digest)) => (name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(n, _)| n), digest),
+        Some((name, digest)) => {
+            (name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(n, _)| n), digest)
+        }
         None => text.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).ok_or_else(wrong)?,
     };
     // A registry is a host: it has a dot or a port, which a repository's first part has not.
@@ -35,7 +37,8 @@ fn parse(text: &str) -> anyhow::Result<Reference<'_>> {
         _ => (None, name),
     };
     let digest = version.strip_prefix("sha256:");
-    let fits = digest.map_or(!version.contains(':'), |hex| hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_hexdigit()));
+    let fits =
+        digest.map_or(!version.contains(':'), |hex| hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_hexdigit()));
     if repository.is_empty() || version.is_empty() || !fits {
         return Err(wrong());
     }
@@ -65,7 +68,10 @@ pub(super) async fn resolve(installation: &Installation, record: &Record, text: 
     };
     let image = found.ok_or_else(|| {
         plain(
-            format!("there is no image {repository}{}{version} in {registry}", if version.contains(':') { "@" } else { ":" }),
+            format!(
+                "there is no image {repository}{}{version} in {registry}",
+                if version.contains(':') { "@" } else { ":" }
+            ),
             format!("aws ecr describe-images --repository-name {repository} shows those there are"),
         )
     })?;
@@ -141,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_reference_without_tag_or_with_half_a_digest_is_refused() {
-        for text in ["shop-api", "shop-api:", ":v1", "shop-api@sha256:abc", "shop-api@v1:x", "", "localhost:5000/shop"] {
+        for text in ["shop-api", "shop-api:", ":v1", "shop-api@sha256:abc", "shop-api@v1:x", "", "localhost:5000/shop"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
     }

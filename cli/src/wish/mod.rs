@@ -156,14 +156,17 @@ impl<'a> Wisher<'a> {
         self.record.status.rollout.as_ref().ok_or_else(|| {
             let todo = match &self.record.status.next {
                 Some(next) => format!("{} waits to start; try again in a moment", crate::status::what(next)),
-                None => format!("{wish} is for a rollout that runs; flipback status {} shows the last one", self.service),
+                None => {
+                    format!("{wish} is for a rollout that runs; flipback status {} shows the last one", self.service)
+                }
             };
             plain(format!("{}: no rollout runs", self.service), todo)
         })
     }
 
     async fn wish(&self, id: &str, what: IntentKind, asked: Asked, said: &str) -> anyhow::Result<Exit> {
-        let intent = Intent { id: IntentId(format!("cli/{id}")), at: now(), by: caller(), what };
+        let intent =
+            Intent { id: IntentId(format!("cli/{id}")), at: now(), by: self.installation.caller.clone(), what };
         self.installation.table.record(&self.service, &intent).await?;
         let woken = match self.installation.queues().await {
             Ok(queues) => queues.poke(&self.service).await,
@@ -188,12 +191,6 @@ impl<'a> Wisher<'a> {
         };
         follower.follow(self.installation, self.follow.timeout, self.out).await
     }
-}
-
-/// Who wishes, for history and notices.
-pub(crate) fn caller() -> String {
-    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    user.filter(|user| !user.is_empty()).unwrap_or_else(|| "flipback CLI".to_owned())
 }
 
 /// The id of a wish for one rollout in one step.
@@ -261,8 +258,11 @@ fn quarantined(record: &Record, text: &str) -> anyhow::Result<Digest> {
         return Err(plain(format!("{service}: nothing is in quarantine"), "there is nothing to release"));
     }
     let wished = text.strip_prefix("sha256:").unwrap_or(text);
-    let mut fits: Vec<&Digest> =
-        held.iter().copied().filter(|digest| digest.as_str().trim_start_matches("sha256:").starts_with(wished)).collect();
+    let mut fits: Vec<&Digest> = held
+        .iter()
+        .copied()
+        .filter(|digest| digest.as_str().trim_start_matches("sha256:").starts_with(wished))
+        .collect();
     fits.sort();
     fits.dedup();
     match fits.as_slice() {

@@ -10,7 +10,10 @@ pub(super) fn read(text: &str) -> anyhow::Result<Value> {
     let mut events = Vec::new();
     for next in Parser::new_from_str(text) {
         let (event, _) = next.context("the template is not YAML")?;
-        events.push(event);
+        // The parser tells comments wherever any crate of the build asks it to; here they always come and always go.
+        if !matches!(event, Event::Comment(..)) {
+            events.push(event);
+        }
     }
     let mut events = events.into_iter();
     loop {

@@ -21,6 +21,10 @@ pub(super) fn standby(draft: &mut Draft<'_>, mut rollout: Rollout, until: Time) 
     // A newer push may have ended the standby just now.
     let until = if hold::superseded(draft, &rollout) { draft.now } else { until };
     if !follow(draft, &mut rollout, stable) {
+        if draft.now >= until.plus(rollout.config.stall_deadline) {
+            let why = format!("{stable}, kept warm to flip back to, could not follow the live side in size");
+            draft.call(&mut rollout, why, "flipback why says what AWS answers; flipback status shows the counts");
+        }
         return rollout;
     }
     // A pause keeps the old side warm, but not for ever.

@@ -226,6 +226,11 @@ pub(super) fn shifting(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize)
         back::turn(draft, &mut rollout, cause);
         return rollout;
     }
+    if let Some(failure) = draft.seen.failures.iter().find(|failure| failure.permanent) {
+        let cause = Cause::Failed(format!("{}: {}", failure.effect, failure.reason));
+        back::turn(draft, &mut rollout, cause);
+        return rollout;
+    }
     let in_flight = draft.now < rollout.forward_until && draft.seen.failures.is_empty();
     if in_flight || rollout.paused.is_some() {
         let waiting = if in_flight { Waiting::WeightsTo(percent) } else { Waiting::Paused };
@@ -278,11 +283,15 @@ pub(super) fn baking(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize, p
         draft.wait(Waiting::WeightsTo(this.weight));
         return rollout;
     }
-    if !follow(draft, &mut rollout, candidate) || !follow(draft, &mut rollout, stable) {
-        return rollout;
-    }
     let until = rollout.since.plus(this.bake);
     let ends = rollout.paused.map_or(until, |paused| until.max(paused)).plus(rollout.config.stall_deadline);
+    if !follow(draft, &mut rollout, candidate) || !follow(draft, &mut rollout, stable) {
+        if draft.now >= ends {
+            let cause = Cause::Deadline(format!("at {} % one side could not follow the other in size", this.weight));
+            back::turn(draft, &mut rollout, cause);
+        }
+        return rollout;
+    }
     let held = if rollout.paused.is_some() {
         Some(Waiting::Paused)
     } else if draft.now < until && !promoted {

@@ -567,3 +567,27 @@ fn an_old_alarm_event_from_before_the_first_shift_is_no_harm() {
     scene.look(&[fired("green-5xx", Time(1))]);
     assert_eq!(scene.phase(), "baking");
 }
+
+#[test]
+fn a_write_that_is_not_permitted_turns_back_at_once_instead_of_waiting_for_a_deadline() {
+    let mut scene = Scene::pushed_until("shifting");
+    scene.weigh(100, 0);
+    scene.seen.failures = vec![crate::observation::EffectFailure {
+        effect: "set weights".to_owned(),
+        reason: "not authorized to perform: elasticloadbalancing:ModifyRule".to_owned(),
+        permanent: true,
+    }];
+    scene.look(&[]);
+    assert!(matches!(cause(&scene), Some(Cause::Failed(why)) if why.contains("ModifyRule")));
+}
+
+#[test]
+fn law_13_a_side_that_cannot_follow_in_size_ends_at_the_deadline() {
+    let mut scene = Scene::pushed_until("baking");
+    for _ in 0..100 {
+        scene.service(Colour::Blue).desired = 9;
+        scene.look(&[]);
+        scene.pass(Span::mins(1));
+    }
+    assert!(matches!(cause(&scene), Some(Cause::Deadline(_))), "{}", scene.phase());
+}

@@ -11,7 +11,6 @@ use shared::rollout::{ImageRef, ScalingWanted};
 use shared::weights::Weights;
 
 use super::Port;
-use super::aws::failed;
 use crate::bugs::{self, Bug};
 use crate::faults::Part;
 use crate::view;
@@ -182,21 +181,5 @@ impl Port {
             self.write(effect, Service::Ecs, "DeregisterTaskDefinition", input).await.map(drop)?;
         }
         Ok(())
-    }
-}
-
-/// Kept beside the actuator so that the classification has one place.
-#[cfg(test)]
-mod tests {
-    use super::failed;
-    use model::AwsError;
-    use shared::ports::EffectError;
-
-    #[test]
-    fn a_refusal_is_permanent_and_a_server_error_is_not() {
-        let error = |code: &str, status| AwsError { code: code.to_owned(), message: String::new(), status };
-        assert!(matches!(failed("X", &error("ClientException", 400)), EffectError::Permanent(_)));
-        assert!(matches!(failed("X", &error("InternalFailure", 500)), EffectError::Transient(_)));
-        assert!(matches!(failed("X", &error("ThrottlingException", 400)), EffectError::Transient(_)));
     }
 }

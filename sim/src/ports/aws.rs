@@ -16,7 +16,7 @@ use crate::setup;
 /// One attempt of a write that brings traffic back, as in the real adapter.
 const BACK_ATTEMPT: u64 = 2_000;
 
-pub(super) fn failed(operation: &str, error: &AwsError) -> EffectError {
+fn failed(operation: &str, error: &AwsError) -> EffectError {
     let text = format!("{operation}: {}: {}", error.code, error.message);
     let transient = error.status >= 500 || error.code.contains("Throttl") || error.code == "ConcurrentUpdateException";
     if transient { EffectError::Transient(text) } else { EffectError::Permanent(text) }
@@ -129,5 +129,20 @@ impl Port {
     /// Whether a process may still begin a write.
     pub(super) fn in_time(&self, deadline: Option<Time>) -> bool {
         deadline.is_none_or(|deadline| self.now() < deadline) || self.bug() == Some(Bug::ForgetsDeadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed;
+    use model::AwsError;
+    use shared::ports::EffectError;
+
+    #[test]
+    fn a_refusal_is_permanent_and_a_server_error_is_not() {
+        let error = |code: &str, status| AwsError { code: code.to_owned(), message: String::new(), status };
+        assert!(matches!(failed("X", &error("ClientException", 400)), EffectError::Permanent(_)));
+        assert!(matches!(failed("X", &error("InternalFailure", 500)), EffectError::Transient(_)));
+        assert!(matches!(failed("X", &error("ThrottlingException", 400)), EffectError::Transient(_)));
     }
 }

@@ -1,0 +1,330 @@
+//! Laws that look at a write: when it is sent, and when it lands.
+
+use model::Service;
+use serde_json::{Value, json};
+use shared::config::NoTraffic;
+use shared::decision::{Action, Effect};
+use shared::ids::{Colour, RevisionArn, RouteArn};
+use shared::observation::{AlarmState, Observation, Reading, RolloutState};
+use shared::ports::Record;
+use shared::rollout::{IntentKind, Phase, Rollout, Status};
+use shared::weights::{Weights, same_shares};
+
+use super::{alive, dead, meddled_lately, read_share, side, targets};
+use crate::cloud::{Cloud, Landing, Pid, Role};
+use crate::setup::CLUSTER;
+use crate::view;
+
+/// A process sends a write.
+pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect) {
+    let Some(proc) = cloud.procs.get(&pid) else { return };
+    let (role, status, loaded, honest) = (proc.role.clone(), proc.status.clone(), proc.loaded.clone(), proc.honest.clone());
+    let (Some(status), Some(loaded), Some(honest)) = (status, loaded, honest) else { return };
+    if !effect.is_back() {
+        forward(cloud, pid, &role, effect, &status);
+    }
+    match &effect.action {
+        Action::Weights { route, weights } => {
+            destructive(cloud, pid, "weights");
+            if effect.is_back() {
+                back(cloud, &status, &loaded, &honest);
+            } else {
+                raise(cloud, route, weights, &status, &loaded, &honest);
+            }
+        }
+        Action::Start { colour, revision, desired } => start(cloud, pid, *colour, revision, *desired),
+        Action::Scale { colour, desired } => shrink(cloud, pid, *colour, *desired, &status),
+        Action::Scaling { colour, wanted } => {
+            let carries = status.rollout.as_ref().is_some_and(|rollout| rollout.phase.flippable());
+            if carries && !wanted.suspended.scale_in {
+                cloud.violate(9, format!("{colour}'s scale-in is let loose while the rollout carries traffic"));
+            }
+        }
+        Action::Register { .. } | Action::Tidy { .. } => {}
+    }
+}
+
+/// Law 1, and what law 3 says of a decision that outlives its rollout.
+fn forward(cloud: &mut Cloud, pid: Pid, role: &Role, effect: &Effect, status: &Status) {
+    if *role != Role::Advance {
+        cloud.violate(1, format!("{role:?} sends a forward write: {effect}"));
+    }
+    let now = cloud.clock(pid);
+    match effect.deadline {
+        Some(deadline) if now > deadline => cloud.violate(1, format!("sent after its deadline: {effect}")),
+        Some(deadline) => {
+            let saved = cloud.record.status.rollout.as_ref();
+            let mine = status.rollout.as_ref();
+            if let (Some(saved), Some(mine)) = (saved, mine)
+                && saved.id == mine.id
+                && saved.forward_until < deadline
+            {
+                cloud.violate(1, format!("sent before its deadline was saved: {effect}"));
+            }
+        }
+        None => cloud.violate(1, format!("a forward write without a deadline: {effect}")),
+    }
+}
+
+/// Law 4: effects of one look are of one destructive kind.
+fn destructive(cloud: &mut Cloud, pid: Pid, kind: &'static str) {
+    let Some(proc) = cloud.procs.get_mut(&pid) else { return };
+    proc.destructive.insert(kind);
+    if proc.destructive.len() > 1 {
+        let kinds: Vec<&str> = proc.destructive.iter().copied().collect();
+        cloud.violate(4, format!("one decision has several destructive effects: {}", kinds.join(", ")));
+    }
+}
+
+/// Laws 4 and 8 on the way back.
+fn back(cloud: &mut Cloud, status: &Status, loaded: &Record, honest: &Observation) {
+    let shares = |cloud: &Cloud, colour: Colour| {
+        honest.routes.keys().any(|route| read_share(cloud, honest, route, colour).is_some_and(|share| share > 0.0))
+    };
+    match (&loaded.status.rollout, &status.rollout) {
+        (_, Some(rollout)) => {
+            let Some(stable) = rollout.stable else { return };
+            let returning = matches!(rollout.phase, Phase::Returning { .. });
+            let to_dead = dead(honest, stable) && alive(honest, stable.other()) && shares(cloud, stable.other());
+            if returning && to_dead {
+                cloud.violate(4, format!("traffic goes back to {stable}, which has no healthy target"));
+            }
+            let either_dead = Colour::BOTH.iter().any(|&colour| dead(honest, colour) && alive(honest, colour.other()));
+            if !returning && !either_dead {
+                cloud.violate(8, "weights are put right although no side is dead".to_owned());
+            }
+        }
+        (Some(_), None) => {}
+        (None, None) => {
+            let Some(settled) = &status.settled else { return };
+            let live = settled.live;
+            if !(dead(honest, live.other()) && alive(honest, live)) {
+                cloud.violate(8, format!("settled weights are fought for although {} is not dead", live.other()));
+            }
+        }
+    }
+}
+
+/// Laws 4, 5, 6, 8 and 9 before traffic is raised.
+fn raise(cloud: &mut Cloud, route: &RouteArn, weights: &Weights, status: &Status, loaded: &Record, honest: &Observation) {
+    let Some(rollout) = &status.rollout else {
+        cloud.violate(1, "weights go forward without a rollout".to_owned());
+        return;
+    };
+    let Some(candidate) = rollout.stable.map(Colour::other) else { return };
+    let new = cloud.share(weights, candidate);
+    match read_share(cloud, honest, route, candidate) {
+        None => {
+            cloud.violate(6, format!("weights are raised to {new} % on a route that was not read"));
+            return;
+        }
+        Some(old) if new <= old => return,
+        Some(_) => {}
+    }
+    if let Err(why) = exactly_healthy(honest, candidate, rollout.revision.as_ref()) {
+        cloud.violate(5, format!("raised to {new} % although {why}"));
+    }
+    quiet(cloud, rollout, candidate, honest);
+    if let Some(Rollout { phase: Phase::Baking { promoted, .. }, .. }) = &loaded.status.rollout {
+        let promoted = *promoted || loaded.inbox.iter().any(|i| matches!(i.what, IntentKind::Promote { .. }));
+        let seen = honest.colours.get(&candidate).map(|reading| &reading.requests);
+        let traffic = matches!(seen, Some(Reading::Known(requests)) if requests.count > 0);
+        if rollout.config.no_traffic == NoTraffic::Hold && !promoted && !traffic {
+            cloud.violate(6, format!("raised to {new} % although no request was seen"));
+        }
+    }
+    let resumed = loaded.inbox.iter().any(|intent| matches!(intent.what, IntentKind::Resume { .. }));
+    let expected = loaded.status.rollout.as_ref().and_then(|rollout| rollout.routes.get(route));
+    if let (Some(expected), Some(Reading::Known(read)), false) = (expected, honest.routes.get(route), resumed)
+        && !same_shares(&read.weights, &expected.previous)
+        && !same_shares(&read.weights, &expected.intended)
+    {
+        cloud.violate(8, "raised over weights that somebody else wrote".to_owned());
+    }
+    capacity(cloud, rollout, candidate, honest);
+}
+
+/// Law 9 at the first shift: scale-in is suspended on both sides.
+fn capacity(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour, honest: &Observation) {
+    if rollout.phase != (Phase::Shifting { step: 0 }) {
+        return;
+    }
+    for colour in [candidate, candidate.other()] {
+        if let Some(Reading::Known(Some(scaling))) = honest.colours.get(&colour).map(|reading| &reading.scaling)
+            && !scaling.suspended.scale_in
+        {
+            cloud.violate(9, format!("the first shift is sent while {colour} may scale in"));
+        }
+    }
+}
+
+/// Law 5, told once more and independently of the product's own words.
+fn exactly_healthy(seen: &Observation, candidate: Colour, revision: Option<&RevisionArn>) -> Result<(), String> {
+    let service = |colour: Colour| seen.colours.get(&colour).and_then(|reading| reading.service.known()?.as_ref());
+    let (Some(new), Some(live)) = (service(candidate), service(candidate.other())) else {
+        return Err("a service was not read".to_owned());
+    };
+    let [only] = new.deployments.as_slice() else {
+        return Err(format!("{candidate} has {} deployments", new.deployments.len()));
+    };
+    if !only.primary || only.state != RolloutState::Completed {
+        return Err(format!("{candidate}'s deployment is not completed"));
+    }
+    if Some(&only.task_definition) != revision || Some(&new.task_definition) != revision {
+        return Err(format!("{candidate} does not run the candidate's revision"));
+    }
+    if new.running != new.desired || new.desired < live.desired {
+        return Err(format!("{candidate} runs {} of {} tasks, the live side wants {}", new.running, new.desired, live.desired));
+    }
+    let targets = targets(seen, candidate).ok_or("target health was not read")?;
+    match targets.iter().find(|(_, counts)| counts.healthy < new.desired) {
+        Some((group, counts)) => Err(format!("{} of {} targets are healthy in {group}", counts.healthy, new.desired)),
+        None => Ok(()),
+    }
+}
+
+/// Law 6: every alarm that truly covers the candidate was read, and is quiet.
+fn quiet(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour, honest: &Observation) {
+    for (name, reading) in &honest.alarms {
+        let covers = side(cloud, name.as_str()).is_some_and(|side| side.covers(candidate));
+        if !covers || rollout.forgiven.contains(name.as_str()) {
+            continue;
+        }
+        let quiet = match reading {
+            Reading::Known(Some(alarm)) => match alarm.state {
+                AlarmState::Ok => true,
+                AlarmState::InsufficientData => alarm.missing_is_quiet,
+                AlarmState::Alarm => false,
+            },
+            Reading::Known(None) | Reading::Unknown(_) => false,
+        };
+        if !quiet {
+            cloud.violate(6, format!("raised although alarm {name} is not known to be quiet: {reading:?}"));
+        }
+    }
+}
+
+fn described(cloud: &mut Cloud, colour: Colour) -> Value {
+    let service = cloud.place.config.engine.service(colour).to_owned();
+    cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }))["services"][0].clone()
+}
+
+/// How a colour is not empty: law 4's precondition for whatever shrinks or replaces its tasks.
+fn not_empty(cloud: &Cloud, colour: Colour) -> Option<String> {
+    if meddled_lately(cloud) {
+        return None;
+    }
+    if cloud.has_weight(colour) {
+        return Some(format!("{colour} has weight"));
+    }
+    let emptied = cloud.laws.weighted.get(&colour).copied()?;
+    let margin = cloud.schedule.pace.margins.drain.0.saturating_sub(2 * cloud.schedule.pace.skew);
+    let ago = cloud.now - emptied;
+    (ago < margin).then(|| format!("{colour} had weight {ago} ms ago"))
+}
+
+fn start(cloud: &mut Cloud, pid: Pid, colour: Colour, revision: &RevisionArn, desired: u32) {
+    let to = if cloud.bug == Some(crate::bugs::Bug::StartsOnLive) { colour.other() } else { colour };
+    let service = described(cloud, to);
+    let other = view::text(&service, "taskDefinition") != revision.as_str();
+    let runs = view::count(&service["runningCount"]) > 0;
+    let shrinks = desired < view::count(&service["desiredCount"]);
+    if other || shrinks {
+        destructive(cloud, pid, "revision");
+    }
+    let weight = cloud.has_weight(to) && !meddled_lately(cloud);
+    if let Some(why) = not_empty(cloud, to).filter(|_| weight || (runs && (other || shrinks))) {
+        cloud.violate(4, format!("a new revision is started on {to} although {why}"));
+    }
+}
+
+fn shrink(cloud: &mut Cloud, pid: Pid, colour: Colour, desired: u32, status: &Status) {
+    let service = described(cloud, colour);
+    if desired >= view::count(&service["desiredCount"]) {
+        return;
+    }
+    destructive(cloud, pid, "scale down");
+    if status.rollout.as_ref().is_some_and(|rollout| rollout.phase.flippable()) && !meddled_lately(cloud) {
+        cloud.violate(9, format!("{colour} is scaled down to {desired} while the rollout carries traffic"));
+    }
+    if let Some(why) = not_empty(cloud, colour) {
+        cloud.violate(4, format!("{colour} is scaled down to {desired} although {why}"));
+    }
+}
+
+/// A write took effect.
+pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value>) {
+    let ended = landing.rollout.as_ref().is_some_and(|id| cloud.laws.ended.contains(id));
+    let harmless = matches!(landing.effect.action, Action::Register { .. } | Action::Tidy { .. });
+    if ended && !harmless && !landing.effect.is_back() {
+        cloud.violate(3, format!("landed after its rollout had ended: {}", landing.effect));
+    }
+    match &landing.effect.action {
+        Action::Weights { route, .. } => {
+            let doc = cloud.route_doc(route);
+            let now = skeleton(doc);
+            if cloud.laws.skeletons.get(route) != Some(&now) {
+                cloud.violate(7, format!("{route} is not what it was but for its weights: {now}"));
+            }
+            for other in cloud.place.config.engine.routes.clone() {
+                foreign_groups(cloud, &other);
+            }
+        }
+        Action::Register { base, images, rollout } => {
+            let count = cloud.laws.registered.entry(rollout.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                let count = *count;
+                cloud.violate(12, format!("{count} revisions were registered for {rollout}"));
+            }
+            let input = json!({ "taskDefinition": base.as_str() });
+            let before = cloud.truth(Service::Ecs, "DescribeTaskDefinition", &input)["taskDefinition"].clone();
+            let after = answer.map(|answer| answer["taskDefinition"].clone()).unwrap_or_default();
+            if definition(before) != definition(after.clone()) {
+                cloud.violate(12, "the new revision differs from the live one by more than its images".to_owned());
+            }
+            let pinned: Vec<String> = images.iter().map(|(image, _)| image.pinned()).collect();
+            if pinned.iter().any(|image| after["containerDefinitions"][0]["image"] != image.as_str()) {
+                cloud.violate(12, "the new revision has not the candidate's image".to_owned());
+            }
+        }
+        Action::Start { .. } | Action::Scale { .. } | Action::Scaling { .. } | Action::Tidy { .. } => {}
+    }
+}
+
+/// A third target group keeps its share of the whole.
+fn foreign_groups(cloud: &mut Cloud, route: &RouteArn) {
+    if cloud.schedule.legacy == 0 || cloud.laws.foreign {
+        return;
+    }
+    let Some(weights) = cloud.weights.get(route) else { return };
+    let all: u32 = weights.values().sum();
+    let ours = |group: &str| cloud.place.groups.values().flatten().any(|own| own == group);
+    let theirs: u32 = weights.iter().filter(|(group, _)| !ours(&group.0)).map(|(_, &weight)| weight).sum();
+    if theirs > 0 && theirs * 100 != all * cloud.schedule.legacy {
+        let what = format!("the third target group has {theirs} of {all}, not {} %", cloud.schedule.legacy);
+        cloud.violate(7, what);
+    }
+}
+
+/// A route without its weights.
+pub(super) fn skeleton(mut doc: Value) -> Value {
+    let member = if doc["Actions"].is_array() { "Actions" } else { "DefaultActions" };
+    for action in doc[member].as_array_mut().into_iter().flatten() {
+        for tuple in action["ForwardConfig"]["TargetGroups"].as_array_mut().into_iter().flatten() {
+            tuple["Weight"] = Value::Null;
+        }
+    }
+    doc
+}
+
+/// A definition without its images and without what AWS adds.
+fn definition(mut doc: Value) -> Value {
+    if let Some(members) = doc.as_object_mut() {
+        for member in ["taskDefinitionArn", "revision", "registeredAt", "registeredBy", "status"] {
+            members.remove(member);
+        }
+    }
+    doc["containerDefinitions"][0]["image"] = Value::Null;
+    doc
+}
