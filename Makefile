@@ -49,7 +49,7 @@ doc:
 
 # The licence and source lists. cargo-deny is not installed by itself: CI installs it, elsewhere it is skipped with a word.
 deny:
-	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check bans licenses sources; \
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --locked check bans licenses sources; \
 	elif [ -n "$$CI" ]; then echo "cargo-deny is missing in CI"; exit 1; \
 	else echo "deny: skipped, cargo-deny is not installed (cargo install cargo-deny --locked)"; fi
 
