@@ -90,6 +90,14 @@ pub(super) fn all_firing(draft: &Draft<'_>) -> Vec<String> {
     draft.config.alarms.all().iter().filter(|name| fires(name)).map(|name| name.0.clone()).collect()
 }
 
+/// Every configured alarm that has no data and does not take that for quiet.
+pub(super) fn blind(draft: &Draft<'_>) -> Vec<String> {
+    let blind = |name: &AlarmName| {
+        reading(draft, name).is_some_and(|a| a.state == AlarmState::InsufficientData && !a.missing_is_quiet)
+    };
+    draft.config.alarms.all().iter().filter(|name| blind(name)).map(|name| name.0.clone()).collect()
+}
+
 /// Forgiveness ends when an alarm was seen OK.
 pub(super) fn end_forgiveness(draft: &Draft<'_>, rollout: &mut Rollout) {
     rollout.forgiven.retain(|name| {

@@ -82,8 +82,14 @@ pub(super) fn starting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
     let fit = health::fit(draft, candidate, &revision);
     let deadline = rollout.since.plus(rollout.config.start_deadline);
     if draft.now >= deadline {
-        let seen = fit.err().unwrap_or_else(|| format!("it was healthy, but waited for {}", draft.status.waiting));
-        back::turn(draft, &mut rollout, Cause::NotHealthyInTime(seen));
+        // Only tasks that were seen not to be healthy are to blame: an answer that did not come is not the image's fault.
+        let seen_all = draft.targets(candidate).is_some() && draft.service(stable).is_some();
+        let cause = match fit {
+            Err(missing) if seen_all => Cause::NotHealthyInTime(missing),
+            Err(unknown) => Cause::Deadline(unknown),
+            Ok(()) => Cause::Deadline(format!("it was healthy, but waited for {}", draft.status.waiting)),
+        };
+        back::turn(draft, &mut rollout, cause);
         return rollout;
     }
     let (Some(service), Some(live)) = (draft.service(candidate), draft.service(stable)) else {
@@ -124,6 +130,11 @@ pub(super) fn starting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
     let firing = alarms::firing(draft, &rollout, candidate);
     if !firing.is_empty() {
         draft.wait(Waiting::AlarmsFiring(firing));
+        return rollout;
+    }
+    // Law 6 holds for the first raise as for every other.
+    if let Err(why) = alarms::quiet(draft, &rollout, candidate) {
+        draft.wait(Waiting::Unknown(why));
         return rollout;
     }
     if rollout.paused.is_some() {

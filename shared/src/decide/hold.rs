@@ -257,12 +257,16 @@ fn alarms(draft: &Draft<'_>, rollout: &mut Rollout, stable: Colour) -> Result<()
         );
     }
     let firing = alarms::all_firing(draft);
+    rollout.forgiven.clear();
     if rollout.candidate.force {
-        rollout.forgiven = firing.into_iter().collect();
-    } else if !firing.is_empty() {
+        rollout.forgiven = firing.into_iter().chain(alarms::blind(draft)).collect();
+        return Ok(());
+    }
+    if !firing.is_empty() {
         return Err(Not::Yet(Waiting::AlarmsFiring(firing)));
     }
-    Ok(())
+    // An alarm without data would hold every raise: better now than when tasks run for nothing.
+    alarms::quiet(draft, rollout, stable.other()).or_else(unknown)
 }
 
 /// Everything was seen: the rollout starts.

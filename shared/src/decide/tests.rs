@@ -591,3 +591,45 @@ fn law_13_a_side_that_cannot_follow_in_size_ends_at_the_deadline() {
     }
     assert!(matches!(cause(&scene), Some(Cause::Deadline(_))), "{}", scene.phase());
 }
+
+// Found by the simulation: the first shift looked for alarms that fire only.
+#[test]
+fn law_6_an_unknown_alarm_does_not_let_the_first_shift_go() {
+    let mut scene = Scene::pushed_until("starting");
+    scene.look(&[]);
+    scene.obey();
+    scene.seen.alarms.insert("green-5xx".into(), Reading::Unknown("throttled".to_owned()));
+    scene.look(&[]);
+    assert!(!raises(&scene));
+    assert_eq!(scene.phase(), "starting");
+    scene.seen.alarms.insert("green-5xx".into(), alarm(AlarmState::Ok));
+    scene.look(&[]);
+    assert!(raises(&scene));
+}
+
+#[test]
+fn an_alarm_without_data_holds_the_push_before_anything_runs() {
+    let mut scene = Scene::new();
+    let Reading::Known(Some(mut reading)) = alarm(AlarmState::InsufficientData) else { unreachable!() };
+    reading.missing_is_quiet = false;
+    scene.seen.alarms.insert("green-5xx".into(), Reading::Known(Some(reading)));
+    scene.look(&[IntentKind::Push { image: image("v2.0.0", 2, Time(2)) }]);
+    scene.look(&[]);
+    assert!(matches!(&scene.last.as_ref().unwrap().waiting, Waiting::Unknown(why) if why.contains("notBreaching")));
+    scene.look(&[IntentKind::Deploy { images: vec![image("v2.0.0", 2, Time(2))], force: true }]);
+    scene.until("standby");
+}
+
+#[test]
+fn a_deadline_that_passed_for_want_of_answers_does_not_put_the_image_in_quarantine() {
+    let mut scene = Scene::pushed_until("starting");
+    scene.look(&[]);
+    scene.obey();
+    for colour in scene.seen.colours.values_mut() {
+        colour.targets.clear();
+    }
+    scene.pass(Span::mins(16));
+    scene.look(&[]);
+    assert!(matches!(cause(&scene), Some(Cause::Deadline(_))));
+    assert!(scene.status.quarantine.is_empty());
+}
