@@ -211,7 +211,7 @@ impl fmt::Display for Waiting {
             Waiting::Healthy(what) => write!(f, "the new tasks to be healthy: {what}"),
             Waiting::WeightsTo(percent) => write!(f, "{percent} % to be read back from every route"),
             Waiting::Bake { weight, until } => write!(f, "the bake at {weight} % to end at {until}"),
-            Waiting::Traffic => f.write_str("requests: none was seen during the bake"),
+            Waiting::Traffic => f.write_str("requests: CloudWatch shows none for this bake yet"),
             Waiting::Paused => f.write_str("a person: it is paused"),
             Waiting::Capacity(what) => write!(f, "capacity: {what}"),
             Waiting::ForeignWeights(what) => write!(f, "a person: weights were changed by somebody else ({what})"),

@@ -267,6 +267,9 @@ pub struct Rollout {
     /// No forward write can be sent after this time.
     #[serde(default)]
     pub forward_until: Time,
+    /// No forward write of weights can be sent after this time.
+    #[serde(default)]
+    pub weights_until: Time,
     /// Each colour's scalable target before the rollout touched it; `None` inside: it had none.
     #[serde(default)]
     pub scaling: BTreeMap<Colour, Option<ScalingReading>>,

@@ -116,7 +116,7 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
     });
     if late {
         // A forward write that landed late, or somebody else: before the watch ends it goes back again.
-        let until = rollout.forward_until.plus(draft.margins.effect_lifetime);
+        let until = rollout.weights_until.plus(draft.margins.effect_lifetime);
         if draft.now <= until.plus(draft.margins.effect_lifetime) {
             draft.enter(&mut rollout, Phase::Returning { cause });
             aim(draft, &mut rollout);
@@ -133,9 +133,9 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
         let why = "the rolled-back side does not come to rest".to_owned();
         draft.call(&mut rollout, why, "flipback why says what is waited for; the stable side carries all traffic");
     }
-    let until = rollout.forward_until.plus(draft.margins.effect_lifetime);
-    if draft.seen.at <= until {
-        draft.wait_until(Waiting::LateWrites(until), until);
+    let landed = rollout.weights_until.plus(draft.margins.effect_lifetime);
+    if draft.seen.at <= landed {
+        draft.wait_until(Waiting::LateWrites(landed), landed);
         return Some(rollout);
     }
     let read_all = rollout.routes.keys().all(|route| draft.seen.routes.get(route).is_some_and(|r| r.known().is_some()));
@@ -152,6 +152,11 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
         if !watch::scaling(draft, &mut rollout, stable, wanted) {
             return Some(rollout);
         }
+    }
+    let settled = rollout.forward_until.plus(draft.margins.effect_lifetime);
+    if draft.seen.at <= settled {
+        draft.wait_until(Waiting::LateWrites(settled), settled);
+        return Some(rollout);
     }
     if cause == Cause::Superseded {
         inherit(draft, &rollout);

@@ -58,6 +58,9 @@ impl<'a> Draft<'a> {
     pub(super) fn forward(&mut self, rollout: &mut Rollout, action: Action) {
         let deadline = self.now.plus(self.margins.forward);
         rollout.forward_until = rollout.forward_until.max(deadline);
+        if let Action::Weights { .. } = action {
+            rollout.weights_until = rollout.weights_until.max(deadline);
+        }
         self.effects.push(Effect { action, deadline: Some(deadline) });
     }
 

@@ -242,7 +242,7 @@ pub(super) fn shifting(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize)
         back::turn(draft, &mut rollout, cause);
         return rollout;
     }
-    let in_flight = draft.now < rollout.forward_until && draft.seen.failures.is_empty();
+    let in_flight = draft.now < rollout.weights_until && draft.seen.failures.is_empty();
     if in_flight || rollout.paused.is_some() {
         let waiting = if in_flight { Waiting::WeightsTo(percent) } else { Waiting::Paused };
         draft.wait(waiting);

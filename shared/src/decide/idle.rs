@@ -30,6 +30,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             routes: Default::default(),
             first_shift: None,
             forward_until: Time(0),
+            weights_until: Time(0),
             scaling: Default::default(),
             paused: None,
             forgiven: Default::default(),
