@@ -1,9 +1,13 @@
 //! The command line: every command, its flags and its help.
 
+use crate::demo;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use shared::time::Span;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// The heading of what every command takes.
+const EVERYWHERE: &str = "Options of every command";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -43,20 +47,21 @@ pub(crate) struct Global {
         env = "FLIPBACK_STACK",
         default_value = "flipback",
         value_name = "NAME",
-        hide_env = true
+        hide_env = true,
+        help_heading = EVERYWHERE
     )]
     pub(crate) stack: String,
     /// The table's name, where it is not the stack's
     #[arg(long, global = true, env = "FLIPBACK_TABLE", hide = true)]
     pub(crate) table: Option<String>,
     /// The AWS region (default: as the AWS SDK finds it)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) region: Option<String>,
     /// The profile in the AWS configuration (default: as the AWS SDK finds it)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) profile: Option<String>,
     /// Print JSON: one document, or one per line where output goes on
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
 }
 
@@ -98,6 +103,8 @@ pub(crate) enum Command {
     /// The local cloud: the part of AWS that Flipback touches, on one port
     #[command(subcommand)]
     Local(Local),
+    /// Three stories in a local cloud: a good push, a 5XX push and an unhealthy one, with real functions and real traffic
+    Demo(demo::Args),
 }
 
 /// `init`

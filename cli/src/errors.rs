@@ -66,7 +66,11 @@ pub(crate) fn explain(error: &anyhow::Error, place: &Place) -> Explained {
         return Explained { what: text, todo: Some(todo.clone()) };
     }
     match todo(&text, place) {
-        Some(todo) => Explained { what: without_advice(&text).to_owned(), todo: Some(todo) },
+        Some(todo) => {
+            // The SDK lists every provider it has tried, a line each; the advice says what to do about that.
+            let what = without_advice(&text).lines().next().unwrap_or_default();
+            Explained { what: what.trim_end_matches(" Attempted:").to_owned(), todo: Some(todo) }
+        }
         None => Explained { what: text, todo: None },
     }
 }
@@ -97,8 +101,9 @@ fn without_advice(text: &str) -> &str {
 /// What to do about what AWS or the SDK said. The SDK has no types for most of this, only words.
 fn todo(text: &str, place: &Place) -> Option<String> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let who =
-        place.profile.as_ref().map_or_else(|| "the credentials in use".to_owned(), |name| format!("profile {name}"));
+    let profile = place.profile.as_deref();
+    let who = profile
+        .map_or_else(|| "the credentials in use".to_owned(), |name| format!("the credentials of profile {name}"));
     let here = place.region.as_ref().map_or_else(String::new, |region| format!(" in {region}"));
     if let Some(action) = denied_action(text) {
         return Some(format!(
@@ -109,7 +114,10 @@ fn todo(text: &str, place: &Place) -> Option<String> {
         return Some("give --region, or set AWS_REGION, or a region in the AWS profile".to_owned());
     }
     if has(&["could not find profile", "profile was not defined", "ProfileFile", "no profile", "unknown profile"]) {
-        return Some(format!("{who} is not in the AWS configuration; aws configure list-profiles shows which are"));
+        return Some(format!(
+            "profile {} is not in the AWS configuration; aws configure list-profiles shows which are",
+            profile.unwrap_or("default")
+        ));
     }
     if has(&["ExpiredToken", "token has expired", "token included in the request is expired", "session has expired"]) {
         return Some(format!("{who} have expired; sign in again (aws sso login) or renew them"));
@@ -117,13 +125,15 @@ fn todo(text: &str, place: &Place) -> Option<String> {
     if has(&[
         "CredentialsNotLoaded",
         "no providers in chain provided credentials",
+        "no credentials found in chain",
+        "error occurred while loading credentials",
         "failed to load credentials",
         "credentials provider was not enabled",
     ]) {
-        return Some(
-            "no AWS credentials were found; give --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with aws sso login"
-                .to_owned(),
-        );
+        return Some(match profile {
+            Some(name) => format!("no credentials were found for profile {name}; aws configure list-profiles shows which profiles there are"),
+            None => "no AWS credentials were found; give --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with aws sso login".to_owned(),
+        });
     }
     if has(&[
         "UnrecognizedClient",
@@ -141,7 +151,9 @@ fn todo(text: &str, place: &Place) -> Option<String> {
         ));
     }
     if has(&["QueueDoesNotExist", "NonExistentQueue"]) {
-        return Some(format!("check --stack and --region: the queues are named after the stack{here}"));
+        return Some(format!(
+            "check --stack and --region: there is no such queue{here}, and queues are named after the stack"
+        ));
     }
     if has(&["ClusterNotFoundException"]) {
         return Some(format!("check --cluster and --region; aws ecs list-clusters shows what there is{here}"));
@@ -161,9 +173,7 @@ fn todo(text: &str, place: &Place) -> Option<String> {
                     "nothing answers at AWS_ENDPOINT_URL={endpoint}; is it running (flipback local up)? Without it, unset the variable"
                 )
             }
-            None => format!(
-                "AWS was not reached{here}: check the network, a proxy (HTTPS_PROXY is not used), and the region's name"
-            ),
+            None => format!("AWS was not reached{here}: check the network, and that the region is spelled right"),
         });
     }
     if has(&["Throttling", "ThrottlingException", "Rate exceeded"]) {

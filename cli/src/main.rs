@@ -4,6 +4,7 @@
 mod adopt;
 mod apply;
 mod args;
+mod demo;
 mod environment;
 mod errors;
 mod history;

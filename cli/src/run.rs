@@ -4,7 +4,7 @@ use crate::args::{Args, Command, Local};
 use crate::environment::Environment;
 use crate::installation::{self, Installation};
 use crate::output::Out;
-use crate::{adopt, apply, errors, history, init, local_cloud, status, wait, why, wish};
+use crate::{adopt, apply, demo, errors, history, init, local_cloud, status, wait, why, wish};
 use std::process::ExitCode;
 
 /// How a command ended, as `--help` documents it. Usage errors (2) are clap's.
@@ -75,5 +75,6 @@ async fn command(args: &Args, environment: &Environment, out: Out) -> anyhow::Re
         Command::Local(Local::Ports(at)) => local_cloud::ports(at, out).await,
         Command::Local(Local::Slack(at)) => local_cloud::slack(at, out).await,
         Command::Local(Local::Journal(at)) => local_cloud::journal(at, out).await,
+        Command::Demo(demo) => demo::run(demo, out).await,
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod cloud;
 mod database;
 mod events;
+pub mod example;
 mod functions;
 mod http;
 mod inner;

@@ -58,6 +58,8 @@ bugs! {
     AlarmGoesForward, "alarm-goes-forward", 1, "on-alarm runs the loop as advance does";
     DeafToAlarms, "deaf-to-alarms", 2, "a firing alarm is read as OK, and its event is dropped";
     ForgetsBack, "forgets-back", 2, "a write back is reported done and never sent";
+    AlarmSleeps, "alarm-sleeps", 2, "on-alarm does nothing; the loop finds the alarm at its next look";
+    GivesUpUnsaved, "gives-up-unsaved", 2, "a save that failed ends the run before the weights are written";
     SettlesEarly, "settles-early", 3, "late writes are not waited for";
     NoDrain, "no-drain", 4, "an emptied side counts as drained at once";
     StartsOnLive, "starts-on-live", 4, "the new revision goes to the other colour";
@@ -69,12 +71,15 @@ bugs! {
     LosesStickiness, "loses-stickiness", 7, "a rule is written back without its stickiness";
     FightsForeign, "fights-foreign", 8, "weights of somebody else are read as the own ones";
     FightsSettled, "fights-settled", 8, "a settled service's other side is read as dead when it has weight";
+    ToleratesOutage, "tolerates-outage", 8, "a settled service's sides are always read as healthy";
     LeavesScaleIn, "leaves-scale-in", 9, "scale-in is not suspended, and read as suspended";
     KeepsSuspended, "keeps-suspended", 9, "suspensions are not lifted, and read as lifted";
+    NeverFollows, "never-follows", 9, "a side that must grow is reported grown and is not";
     BlamesTheCandidate, "blames-the-candidate", 10, "every alarm counts as watching both sides";
     RegistersTwice, "registers-twice", 12, "the registration is sent twice";
     LosesMembers, "loses-members", 12, "a member that no SDK knows is dropped from the definition";
     NeverWakes, "never-wakes", 13, "timers and the sweep do nothing";
+    NeverSearches, "never-searches", 13, "repositories are not searched for pushes that no event told of";
     Amnesia, "amnesia", 14, "what was taken and what is in quarantine is forgotten";
     TakesOldPushes, "takes-old-pushes", 14, "a push counts as made when its event arrives";
     TrustsItsWrites, "trusts-its-writes", 15, "weights that were sent are read as written";
@@ -180,6 +185,12 @@ pub(crate) fn seen(bug: Bug, memory: &Memory, record: &Record, seen: &mut Observ
                     dead(seen, settled.live.other());
                     alive(seen, settled.live);
                 }
+            }
+        }
+        Bug::ToleratesOutage => {
+            if rollout.is_none() {
+                alive(seen, Colour::Blue);
+                alive(seen, Colour::Green);
             }
         }
         Bug::LeavesScaleIn | Bug::KeepsSuspended => {

@@ -67,6 +67,8 @@ pub(crate) enum Role {
     Push,
     Alarm,
     Advance,
+    /// The slower sweep of a repository.
+    Search,
 }
 
 /// A process: one invocation of a function.
@@ -364,10 +366,27 @@ impl Cloud {
         }
     }
 
+    /// Whether nothing went wrong since a time, and nothing can yet.
+    pub(crate) fn fair_since(&self, from: Millis) -> bool {
+        let over = |fault: &crate::faults::Fault| START + fault.until < from || START + fault.from > self.now;
+        self.last_fault < from && self.schedule.faults.iter().all(over)
+    }
+
     /// Nothing is drawn to come any more.
     pub(crate) fn calm(&self) -> bool {
         let faults = self.schedule.faults.iter().all(|fault| START + fault.until <= self.now);
-        let cues = self.queue.values().all(|event| !matches!(event, Event::Cue(_) | Event::Land(_) | Event::Deliver(..)));
-        faults && cues
+        let due = |event: &Event| match event {
+            Event::Cue(_) | Event::Land(_) => true,
+            // Tasks may go on dying; pushes end.
+            Event::Deliver(event, _) => event["source"] == "aws.ecr",
+            Event::Second
+            | Event::Resume(_)
+            | Event::Kill(_)
+            | Event::Queue(_)
+            | Event::Pump
+            | Event::Sweep
+            | Event::Freeze(..) => false,
+        };
+        faults && !self.queue.values().any(due)
     }
 }

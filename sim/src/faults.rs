@@ -22,6 +22,10 @@ pub enum Part {
 }
 
 impl Part {
+    /// The parts whose reads may fail by themselves.
+    pub const UNREAD: [Part; 6] =
+        [Part::Routes, Part::Services, Part::Targets, Part::Alarms, Part::Scaling, Part::Metrics];
+
     /// The parts that may be read stale.
     pub const STALE: [Part; 5] = [Part::Routes, Part::Services, Part::Targets, Part::Alarms, Part::Scaling];
 }
@@ -33,6 +37,8 @@ pub enum Kind {
     Error,
     /// A call is throttled.
     Throttle,
+    /// Every read of this part fails.
+    Unread(Part),
     /// A write takes effect, its answer is lost.
     LostAnswer,
     /// A write takes effect late, after its deadline too.

@@ -65,10 +65,11 @@ pub(crate) async fn on_image_push(port: Port, event: Value) -> Result<(), String
     let intent =
         Intent { id: push.intent(), at: port.now(), by: "ECR push".to_owned(), what: IntentKind::Push { image } };
     port.record(&service(), &intent).await.map_err(|error| error.to_string())?;
-    port.poke(&service()).await
+    drop(port.poke(&service()).await);
+    Ok(())
 }
 
-/// `on-alarm`: recorded, and traffic is brought back at once where that is due.
+/// `on-alarm`: known, not recorded, and traffic is brought back at once where that is due.
 pub(crate) async fn on_alarm(port: Port, event: Value) -> Result<(), String> {
     let change = match intake::read(&event) {
         Ok(Event::Alarm(change)) => change,
@@ -76,15 +77,32 @@ pub(crate) async fn on_alarm(port: Port, event: Value) -> Result<(), String> {
         Err(error) => return Err(error.to_string()),
     };
     let Some(intent) = change.intent(intake::id(&event)) else {
+        if port.bug() == Some(Bug::AlarmGoesForward) {
+            return run(&port, Role::Advance, WokenBy::Poke, &[]).await.map_err(|error| error.to_string());
+        }
         return port.poke(&service()).await;
     };
-    if port.bug() == Some(Bug::DeafToAlarms) {
+    if let Some(Bug::DeafToAlarms | Bug::AlarmSleeps) = port.bug() {
         return Ok(());
     }
-    // What cannot be recorded is known all the same.
-    let recorded = port.record(&service(), &intent).await;
     let role = if port.bug() == Some(Bug::AlarmGoesForward) { Role::Advance } else { Role::Alarm };
     let ran = run(&port, role, WokenBy::Poke, std::slice::from_ref(&intent)).await;
-    port.poke(&service()).await?;
-    recorded.and(ran).map_err(|error| error.to_string())
+    // That the loop could not be woken is no failure: the sweep will.
+    drop(port.poke(&service()).await);
+    ran.map_err(|error| error.to_string())
+}
+
+/// The slower part of the sweep: pushes that no event told of.
+pub(crate) async fn search(port: Port) -> Result<(), String> {
+    let record = port.load(&service()).await.map_err(|error| error.to_string())?;
+    for rule in &record.config.images {
+        let Some(taken) = record.status.taken.get(&rule.repository) else { continue };
+        let pushed = port.pushed(taken).await?;
+        let Some(image) = image::missed(&record.config, &record.status, &pushed) else { continue };
+        port.cloud.borrow_mut().hit("push", "found without an event");
+        let what = IntentKind::Push { image: image.clone() };
+        let intent = Intent { id: intake::push_intent(image), at: port.now(), by: "the sweep".to_owned(), what };
+        port.record(&service(), &intent).await.map_err(|error| error.to_string())?;
+    }
+    port.poke(&service()).await
 }

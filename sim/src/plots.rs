@@ -38,11 +38,13 @@ pub enum Plot {
     Force,
     /// Somebody sets the weights of every route: the share of green in percent.
     Weights(u8),
+    /// Somebody sets the weights of every route to one side.
+    WeightsTo(Which),
     /// Somebody deploys another revision to a side.
     Update(Which),
     /// Somebody sets the number of tasks.
     Count(Which, u32),
-    /// A task dies.
+    /// All tasks die at once.
     Kill(Which),
     /// An alarm is set by hand: which, and whether it fires.
     Alarm(usize, bool),
@@ -69,9 +71,10 @@ impl Plot {
             Plot::Release => "release",
             Plot::Force => "force",
             Plot::Weights(_) => "weights moved",
+            Plot::WeightsTo(_) => "weights to the idle side",
             Plot::Update(_) => "colour updated",
             Plot::Count(..) => "count changed",
-            Plot::Kill(_) => "task killed",
+            Plot::Kill(_) => "tasks killed",
             Plot::Alarm(..) => "alarm set",
             Plot::Traffic(_) => "traffic stopped",
             Plot::Autoscale(..) => "autoscaled",

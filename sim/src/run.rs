@@ -144,10 +144,8 @@ impl Driver {
             && now > START + cloud.schedule.calm_after
             && status.rollout.is_none()
             && status.next.is_none()
-            && cloud.record.inbox.is_empty()
-            && cloud.fifo.is_empty()
-            && cloud.fifo_busy.is_none()
-            && self.running.is_empty();
+            && cloud.laws.outage.is_none()
+            && cloud.record.inbox.is_empty();
         let called = status.rollout.as_ref().is_some_and(|rollout| rollout.called);
         let pace = &cloud.schedule.pace;
         let since = *self.idle_since.get_or_insert(now);
@@ -155,7 +153,8 @@ impl Driver {
             self.idle_since = None;
         }
         // Long enough for a sweep of settled services and whatever was under way; a person who was called may take longer.
-        let enough = if idle { pace.sweep * 2 + pace.late + 5_000 } else { pace.bake * 20 };
+        let turn = pace.margins.settled_look.0.max(pace.sweep);
+        let enough = if idle { turn + pace.sweep * 2 + pace.late + 5_000 } else { pace.bake * 20 };
         if (idle || called) && self.idle_since.is_some() && now - since >= enough {
             laws::end(cloud, idle);
             return false;
@@ -170,14 +169,27 @@ impl Driver {
     }
 
     fn sweep(&mut self) {
+        if self.swept() {
+            self.start(Role::Search, None, None);
+        }
+    }
+
+    /// Wakes what is unsettled; whether settled services have their turn.
+    fn swept(&self) -> bool {
         let cloud = &mut *self.cloud.borrow_mut();
         let sweep = cloud.schedule.pace.sweep;
         cloud.at(cloud.now + sweep, Event::Sweep);
         if cloud.bug == Some(Bug::NeverWakes) {
-            return;
+            return false;
         }
-        // Unsettled services at every sweep; settled ones as well, which is rarer in the product.
-        cloud.enqueue(MessageKind::Poke, 0);
+        let status = &cloud.record.status;
+        let unsettled = status.rollout.is_some() || status.next.is_some() || !cloud.record.inbox.is_empty();
+        if unsettled {
+            cloud.enqueue(MessageKind::Poke, 0);
+        }
+        // Settled services have their turn more rarely, and so have the repositories.
+        let every = cloud.schedule.pace.margins.settled_look.0.max(sweep);
+        cloud.bug != Some(Bug::NeverSearches) && cloud.now % every < sweep
     }
 
     fn deliver(&mut self, event: Value, tries: u32) {
@@ -210,6 +222,7 @@ impl Driver {
             (Role::Push, Some((event, _)), _) => Box::pin(functions::on_image_push(port, event.clone())),
             (Role::Alarm, Some((event, _)), _) => Box::pin(functions::on_alarm(port, event.clone())),
             (Role::Advance, _, Some(message)) => Box::pin(functions::advance(port, message.kind.clone())),
+            (Role::Search, _, _) => Box::pin(functions::search(port)),
             (Role::Push | Role::Alarm | Role::Advance, _, _) => return,
         };
         {

@@ -125,7 +125,7 @@ impl Schedule {
     #[must_use]
     pub fn draw(seed: u64) -> Schedule {
         let rng = &mut Rng::new(seed, 1);
-        let pace = if rng.percent(85) { Pace::quick() } else { Pace::aws() };
+        let pace = if rng.percent(80) { Pace::quick() } else { Pace::aws() };
         let bake = |rng: &mut Rng| Span(pace.bake * rng.between(2, 4) / 2);
         let weights: &[u8] = [&[100][..], &[50, 100], &[10, 100], &[10, 50, 100], &[25, 50, 75, 100]][rng.between(0, 4) as usize];
         let steps = weights.iter().map(|&weight| Step { weight, bake: bake(rng) }).collect::<Vec<_>>();
@@ -185,9 +185,20 @@ impl Schedule {
         if rng.percent(20) {
             return cues;
         }
+        // An infrastructure tool resets the weights of a settled service to the empty colour.
+        if rng.percent(8) {
+            let at = self.calm_after * 3 + rng.between(0, self.calm_after);
+            cues.push(Cue { when: When::At(at), plot: Plot::WeightsTo(Which::Idle) });
+        }
+        // The side to flip back to dies just when somebody wants to flip back.
+        if rng.percent(8) {
+            let (phase, delay) = (["baking", "standby"][rng.between(0, 1) as usize], rng.between(0, self.pace.bake));
+            cues.push(Cue { when: When::Phase(phase, delay), plot: Plot::Kill(Which::Idle) });
+            cues.push(Cue { when: When::Phase(phase, delay + rng.between(200, 2_000)), plot: Plot::Abort });
+        }
         for _ in 0..rng.between(0, 4) {
             let which = if rng.percent(50) { Which::Live } else { Which::Idle };
-            let plot = match rng.between(0, 17) {
+            let plot = match rng.between(0, 22) {
                 0 => Plot::OldPush,
                 1 => Plot::SamePush,
                 2 => Plot::Promote,
@@ -200,13 +211,29 @@ impl Schedule {
                 9 => Plot::Force,
                 10 => Plot::Weights(*rng.pick(&[0, 100, 50, 30])),
                 11 => Plot::Update(which),
-                12 => Plot::Count(which, rng.between(1, 4) as u32),
+                12 => Plot::Count(which, rng.between(0, 4) as u32),
                 13 | 14 => Plot::Kill(which),
-                15 => Plot::Alarm(rng.between(0, 2) as usize, true),
-                16 => Plot::Traffic(false),
+                15..=17 => Plot::Alarm(rng.between(0, 2) as usize, true),
+                18 => Plot::Traffic(false),
+                20 | 21 => Plot::Weights(*rng.pick(&[0, 100, 50, 30, 70])),
+                19 => Plot::WeightsTo(Which::Idle),
                 _ => Plot::Autoscale(which, rng.percent(50)),
             };
-            let when = self.when(rng);
+            let mut when = self.when(rng);
+            match plot {
+                // An alarm that fires says something only while there is traffic to move.
+                Plot::Alarm(..) => when = When::Phase(["shifting", "baking", "standby"][rng.between(0, 2) as usize], rng.between(0, self.pace.bake)),
+                Plot::Weights(_) if rng.percent(70) => {
+                    when = When::Phase(["shifting", "baking"][rng.between(0, 1) as usize], rng.between(0, self.pace.bake / 2));
+                }
+                // Somebody moves the traffic by hand, with tasks to take it.
+                Plot::WeightsTo(_) if rng.percent(50) => {
+                    let at = self.calm_after * 2 + rng.between(0, self.calm_after);
+                    when = When::At(at);
+                    cues.push(Cue { when: When::At(at - self.pace.bake * 2), plot: Plot::Count(Which::Idle, 2) });
+                }
+                _ => {}
+            }
             match plot {
                 Plot::Pause if rng.percent(60) => cues.push(Cue { when: self.when(rng), plot: Plot::Resume }),
                 Plot::Traffic(_) if rng.percent(70) => cues.push(Cue { when: self.when(rng), plot: Plot::Traffic(true) }),
@@ -227,9 +254,9 @@ impl Schedule {
     }
 
     fn draw_faults(&self, rng: &mut Rng) -> Vec<Fault> {
-        (0..rng.between(1, 6))
+        (0..rng.between(1, 8))
             .map(|_| {
-                let kind = match rng.between(0, 17) {
+                let kind = match rng.between(0, 19) {
                     0 => Kind::Error,
                     1 => Kind::Throttle,
                     2 => Kind::LostAnswer,
@@ -243,6 +270,7 @@ impl Schedule {
                     14 => Kind::EventDoubled,
                     15 => Kind::EventDelayed,
                     16 => Kind::WakeLost,
+                    17 | 18 => Kind::Unread(*rng.pick(&Part::UNREAD)),
                     _ => Kind::WakeDoubled,
                 };
                 let from = rng.between(0, self.calm_after);
@@ -250,7 +278,9 @@ impl Schedule {
                     Kind::Stale(_) => (rng.between(self.pace.stale / 2, self.pace.stale), 100),
                     Kind::StoreDown | Kind::SaveFails => (rng.between(self.pace.bake / 4, self.pace.bake * 2), 100),
                     Kind::Error | Kind::Throttle => (rng.between(self.pace.bake / 2, self.pace.bake * 6), rng.between(5, 60)),
-                    Kind::LostAnswer | Kind::Late | Kind::Pause => {
+                    Kind::Unread(_) => (rng.between(self.pace.bake / 2, self.pace.bake * 4), rng.between(30, 100)),
+                    Kind::Pause => (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(2, 15)),
+                    Kind::LostAnswer | Kind::Late => {
                         (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(10, 60))
                     }
                     Kind::Crash => (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(10, 50)),

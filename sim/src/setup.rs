@@ -27,7 +27,6 @@ pub(crate) struct Place {
     pub(crate) groups: BTreeMap<Colour, Vec<String>>,
     /// The alarms with the side that they truly watch.
     pub(crate) alarms: Vec<(AlarmName, AlarmSide)>,
-    pub(crate) live: Colour,
 }
 
 pub(crate) fn call(world: &mut World, service: Service, operation: &str, input: &Value, caller: &str, now: Millis) -> Result<Value, AwsError> {
@@ -109,7 +108,7 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
     }
     let alarms = alarms(world, schedule, &balancer, &groups);
     let config = config(schedule, routes.clone(), &alarms);
-    (world.clone(), Place { config, listeners, groups, alarms, live })
+    (world.clone(), Place { config, listeners, groups, alarms })
 }
 
 fn group(world: &mut World, name: &str) -> String {

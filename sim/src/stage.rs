@@ -33,6 +33,10 @@ pub(crate) fn play(cloud: &mut Cloud, place: usize) {
             None => false,
         },
         Plot::Weights(green) => weights(cloud, *green),
+        Plot::WeightsTo(which) => {
+            let green = if colour(cloud, *which) == Colour::Green { 100 } else { 0 };
+            weights(cloud, green)
+        }
         Plot::Update(which) => update(cloud, *which),
         Plot::Count(which, desired) => {
             let service = service(cloud, *which);
@@ -170,10 +174,12 @@ fn update(cloud: &mut Cloud, which: Which) -> bool {
 
 fn kill(cloud: &mut Cloud, which: Which) -> bool {
     let service = service(cloud, which);
-    let Some(task) = cloud.world.running_tasks().into_iter().find(|task| task.service == service) else { return false };
-    cloud.world.task_died(&task.task_id, 137, "OutOfMemoryError: Container killed due to memory usage", cloud.now);
+    let tasks: Vec<_> = cloud.world.running_tasks().into_iter().filter(|task| task.service == service).collect();
+    for task in &tasks {
+        cloud.world.task_died(&task.task_id, 137, "OutOfMemoryError: Container killed due to memory usage", cloud.now);
+    }
     cloud.tick();
-    true
+    !tasks.is_empty()
 }
 
 fn autoscale(cloud: &mut Cloud, which: Which, up: bool) -> bool {

@@ -1,9 +1,10 @@
 //! What there is of a service that shall get a second colour.
 
-use super::script::{Alarm, Container, Found, Group, Network, Rule, Scaling};
+use super::script::{Alarm, Container, Found, Group, Network, Rule, Scaling, second};
 use crate::errors::plain;
 use aws::{Clients, Failure, lookup};
 use shared::ids::{RouteArn, TargetGroupArn};
+use shared::observation::Reading;
 use std::collections::BTreeSet;
 
 /// Reads a service and everything that hangs on it.
@@ -17,6 +18,15 @@ pub(super) async fn read(clients: &Clients, cluster: &str, name: &str) -> anyhow
             format!("check the name, --cluster and --region; aws ecs list-services --cluster {cluster} shows those there are"),
         )
     })?;
+    let green = second(name);
+    if let Some(Reading::Known(Some(_))) =
+        lookup::describe_services(clients, cluster, std::slice::from_ref(&green)).await?.remove(&green)
+    {
+        return Err(plain(
+            format!("{green} exists already: {name} has its second colour"),
+            format!("flipback init --cluster {cluster} writes the configuration of such pairs"),
+        ));
+    }
     let balancer = service.load_balancers().iter().find_map(|balancer| {
         let container = Container {
             name: balancer.container_name()?.to_owned(),

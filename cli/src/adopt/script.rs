@@ -147,7 +147,7 @@ pub(super) fn script(found: &Found) -> String {
 }
 
 /// The second colour's name.
-fn second(service: &str) -> String {
+pub(super) fn second(service: &str) -> String {
     match service.strip_suffix("-blue") {
         Some(base) => format!("{base}-green"),
         None => format!("{service}-green"),

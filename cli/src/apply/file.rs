@@ -22,11 +22,24 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ServiceConfig>> {
 /// `FILE:LINE:COLUMN: what is wrong`.
 fn told(name: &str, text: &str, error: &ConfigError) -> String {
     match error {
-        ConfigError::Syntax { line, column, message } => format!("{name}:{line}:{column}: {message}"),
+        ConfigError::Syntax { line, column, message } => format!("{name}:{line}:{column}: {}", clear(message)),
         ConfigError::Meaning { place, message } => match locate(text, place) {
             Some((line, column)) => format!("{name}:{line}:{column}: {place}: {message}"),
             None => format!("{name}: {place}: {message}"),
         },
+    }
+}
+
+/// The YAML reader's own words where they would tell a person nothing.
+fn clear(message: &str) -> &str {
+    match message {
+        "data did not match any variant of untagged enum AlarmsTyped" => {
+            "write the alarms as a list of names, or by side: { blue: [..], green: [..], both: [..] }"
+        }
+        "invalid u8" => "write a whole number of percent, such as 10",
+        "invalid u32" => "write a whole number, such as 20",
+        "expected string scalar" => "a text is expected here, not a list or a map",
+        other => other,
     }
 }
 

@@ -122,7 +122,9 @@ async fn refuse_overlaps(
 fn taken(service: &ServiceName, thing: &str, owner: &str) -> anyhow::Error {
     plain(
         format!("{service}: {thing} belongs to the service {owner} already; one thing has one owner"),
-        format!("give {service} another one, or take it out of {owner} first; nothing of {service} was applied"),
+        format!(
+            "give service {service} another one, or take it out of {owner} first; nothing of {service} was applied"
+        ),
     )
 }
 

@@ -172,10 +172,10 @@ fn outcome(outcome: Option<&Outcome>) -> String {
     }
 }
 
-/// The table, and below it what differed.
+/// The table, and below it what differed. `LOST` are requests without an answer; the two spans are from the first 5XX that a
+/// client got to the alarm's change, and from there to the weights written back.
 pub(crate) fn table(document: &Document, paint: Paint) -> String {
-    let header =
-        ["STORY", "RESULT", "TOOK", "REQUESTS", "5XX", "NO ANSWER", "5XX TO ALARM", "ALARM TO WEIGHTS", "WRITTEN BACK BY"];
+    let header = ["STORY", "RESULT", "TOOK", "REQUESTS", "5XX", "LOST", "5XX>ALARM", "ALARM>WEIGHTS", "BACK BY"];
     let seconds = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2} s"));
     let rows: Vec<Vec<String>> = document
         .stories
@@ -184,14 +184,14 @@ pub(crate) fn table(document: &Document, paint: Paint) -> String {
             let Evidence { seconds: took, traffic, written_back, .. } = &told.evidence;
             vec![
                 told.story.to_owned(),
-                if told.as_told { format!("as told: {}", told.expected.words()) } else { "NOT AS TOLD".to_owned() },
+                if told.as_told { "as told" } else { "NOT AS TOLD" }.to_owned(),
                 format!("{took:.1} s"),
                 traffic.answered.to_string(),
                 traffic.server_errors.to_string(),
                 traffic.connection_errors.to_string(),
                 seconds(told.first_error_to_alarm_seconds),
                 seconds(told.alarm_to_weights_seconds),
-                written_back.as_ref().map_or("-".to_owned(), |written| written.by.clone()),
+                written_back.as_ref().map_or("-".to_owned(), |written| written.by.replace("function:", "")),
             ]
         })
         .collect();

@@ -75,7 +75,9 @@ pub(crate) fn push(cloud: &Cloud, caller: &str, repository: &str, tag: &str, man
         },
     });
     let input = json!({"repositoryName": repository, "imageTag": tag, "imageManifest": manifest.to_string()});
-    cloud.call(Service::Ecr, "PutImage", input, caller).map_err(|error| anyhow!("pushing {repository}:{tag}: {error}"))?;
+    cloud
+        .call(Service::Ecr, "PutImage", input, caller)
+        .map_err(|error| anyhow!("pushing {repository}:{tag}: {error}"))?;
     Ok(())
 }
 
@@ -106,7 +108,8 @@ fn set(cloud: &Cloud, story: &'static Story, port: u16) -> anyhow::Result<Set> {
     )?;
     push(cloud, SETUP, name, BEFORE, "")?;
     let balancer = json!({"Name": format!("demo-{name}"), "Subnets": ["subnet-a", "subnet-b"], "Scheme": "internal"});
-    let balancer = text(&call(cloud, Service::Elb, "CreateLoadBalancer", balancer)?, "/LoadBalancers/0/LoadBalancerArn")?;
+    let balancer =
+        text(&call(cloud, Service::Elb, "CreateLoadBalancer", balancer)?, "/LoadBalancers/0/LoadBalancerArn")?;
     let [blue, green] = [target_group(cloud, name, "blue")?, target_group(cloud, name, "green")?];
     let nothing = json!([{"Type": "fixed-response", "FixedResponseConfig": {
         "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such path"}}]);

@@ -40,7 +40,7 @@ pub(crate) struct Scene {
 /// Where it is shown.
 pub(crate) enum View {
     /// A terminal; in its own mode, so that an interrupt stays a signal.
-    Live(Box<Terminal<CrosstermBackend<Stdout>>>),
+    Live(Box<Live>),
     /// Lines; the last scene's phase, wait and weights.
     Lines(String),
     /// Nowhere.
@@ -55,7 +55,7 @@ impl View {
         }
         let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
         match out.terminal.then(|| Terminal::with_options(CrosstermBackend::new(stdout()), options)) {
-            Some(Ok(terminal)) => View::Live(Box::new(terminal)),
+            Some(Ok(terminal)) => View::Live(Box::new(Live(terminal))),
             Some(Err(_)) | None => View::Lines(String::new()),
         }
     }
@@ -64,12 +64,12 @@ impl View {
     pub(crate) fn tell(&mut self, text: &str) {
         match self {
             View::Live(terminal) => {
-                let text = text.to_owned();
-                let width = terminal.size().map_or(80, |size| size.width);
-                let lines = u16::try_from(text.chars().count()).unwrap_or(width) / width.max(1) + 1;
-                let paragraph = Paragraph::new(text).wrap(Wrap { trim: false });
+                let width = terminal.0.size().map_or(80, |size| size.width);
+                let lines = wrap(text, usize::from(width));
+                let height = u16::try_from(lines.len()).unwrap_or(1);
+                let paragraph = Paragraph::new(lines);
                 // A view that cannot be drawn is no reason to end the demo.
-                let _undrawn = terminal.insert_before(lines, |buffer| paragraph.render(buffer.area, buffer));
+                let _undrawn = terminal.0.insert_before(height, |buffer| paragraph.render(buffer.area, buffer));
             }
             View::Lines(_) => print(text),
             View::Nothing => {}
@@ -80,7 +80,7 @@ impl View {
     pub(crate) fn show(&mut self, scene: &Scene) {
         match self {
             View::Live(terminal) => {
-                let _undrawn = terminal.draw(|frame| draw(frame, scene));
+                let _undrawn = terminal.0.draw(|frame| draw(frame, scene));
             }
             View::Lines(last) => {
                 let Scene { phase, waiting, weights: (blue, green), elapsed, rates: (rate, bad), .. } = scene;
@@ -99,19 +99,36 @@ impl View {
 
     /// Takes the live view away, so that what is printed next stands where it was.
     pub(crate) fn end(&mut self) {
-        if let View::Live(terminal) = self {
-            let _undrawn = terminal.clear().and_then(|()| terminal.show_cursor());
-        }
         *self = View::Nothing;
     }
 }
 
-impl Drop for View {
+/// The terminal of the live view. Dropped, also by an interrupt, it takes the view away and shows the cursor again.
+pub(crate) struct Live(Terminal<CrosstermBackend<Stdout>>);
+
+impl Drop for Live {
     fn drop(&mut self) {
-        if let View::Live(_) = self {
-            self.end();
-        }
+        let _undrawn = self.0.clear().and_then(|()| self.0.show_cursor());
     }
+}
+
+/// The text in lines no wider than the terminal, broken between words.
+fn wrap(text: &str, width: usize) -> Vec<Line<'static>> {
+    let wide = |line: &str| Line::from(line).width();
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && wide(&line) + 1 + wide(word) > width {
+                lines.push(Line::from(std::mem::take(&mut line)));
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(Line::from(line));
+    }
+    lines
 }
 
 fn draw(frame: &mut Frame<'_>, scene: &Scene) {
@@ -120,7 +137,13 @@ fn draw(frame: &mut Frame<'_>, scene: &Scene) {
     let block = Block::bordered().title(title).title_bottom(format!(" {seconds:.1} s, {} Slack posts ", scene.slack));
     let inside = block.inner(frame.area());
     frame.render_widget(block, frame.area());
-    let rows = [Constraint::Length(1), Constraint::Length(1), Constraint::Length(1), Constraint::Length(2), Constraint::Min(0)];
+    let rows = [
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(2),
+        Constraint::Min(0),
+    ];
     let [phase, bar, rates, waiting, notices] = Layout::vertical(rows).areas(inside);
     frame.render_widget(Line::from(vec!["phase    ".dim(), scene.phase.clone().bold()]), phase);
     frame.render_widget(weights(scene.weights, bar), bar);
@@ -131,7 +154,8 @@ fn draw(frame: &mut Frame<'_>, scene: &Scene) {
     let text = Line::from(vec!["waits    ".dim(), scene.waiting.clone().into()]);
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), waiting);
     let room = usize::from(notices.height);
-    let last = scene.notices[scene.notices.len().saturating_sub(room)..].iter().map(|notice| Line::from(notice.clone()));
+    let last =
+        scene.notices[scene.notices.len().saturating_sub(room)..].iter().map(|notice| Line::from(notice.clone()));
     frame.render_widget(Paragraph::new(last.collect::<Vec<_>>()), notices);
 }
 
@@ -140,7 +164,8 @@ fn weights((blue, green): (u64, u64), area: Rect) -> Line<'static> {
     const LABELS: u16 = 9 + 22;
     let cells = u64::from(area.width.saturating_sub(LABELS).min(50));
     let filled = (blue * cells).checked_div(blue + green).unwrap_or(0);
-    let bar = |count: u64, colour| Span::styled("█".repeat(usize::try_from(count).unwrap_or(0)), Style::new().fg(colour));
+    let bar =
+        |count: u64, colour| Span::styled("█".repeat(usize::try_from(count).unwrap_or(0)), Style::new().fg(colour));
     Line::from(vec![
         "weights  ".dim(),
         bar(filled, Color::Blue),
@@ -163,6 +188,12 @@ mod tests {
     }
 
     #[test]
+    fn news_are_broken_between_words_and_nothing_is_lost() {
+        let lines: Vec<String> = wrap("\n🔴 cart: going back", 9).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["", "🔴 cart:", "going", "back"]);
+    }
+
+    #[test]
     fn the_view_shows_phase_weights_errors_wait_and_notices() {
         let mut terminal = Terminal::new(ratatui::backend::TestBackend::new(100, HEIGHT)).unwrap();
         let scene = Scene {
@@ -178,7 +209,15 @@ mod tests {
         };
         terminal.draw(|frame| draw(frame, &scene)).unwrap();
         let text = terminal.backend().to_string();
-        for part in ["2 of 3: cart", "baking", "blue 90, green 10", "4.5 5XX/s", "the bake at 10 %", "12.3 s, 4 Slack", "10 % on cart"] {
+        for part in [
+            "2 of 3: cart",
+            "baking",
+            "blue 90, green 10",
+            "4.5 5XX/s",
+            "the bake at 10 %",
+            "12.3 s, 4 Slack",
+            "10 % on cart",
+        ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
     }

@@ -99,8 +99,10 @@ fn changes_the_world(entry: &JournalEntry) -> bool {
 
 /// How many changes the functions made, and every change that somebody else made.
 pub(crate) fn changes(journal: &[JournalEntry]) -> (usize, Vec<String>) {
-    let (functions, others): (Vec<_>, Vec<_>) =
-        journal.iter().filter(|entry| changes_the_world(entry)).partition(|entry| entry.caller.starts_with("function:"));
+    let (functions, others): (Vec<_>, Vec<_>) = journal
+        .iter()
+        .filter(|entry| changes_the_world(entry))
+        .partition(|entry| entry.caller.starts_with("function:"));
     (functions.len(), others.into_iter().map(|entry| format!("{} by {}", entry.operation, entry.caller)).collect())
 }
 
@@ -146,7 +148,9 @@ impl Trouble {
 
 /// A function that answers with an error is tried again and may be right to; one that dies is broken.
 fn is_trouble(remark: &str) -> bool {
-    ["Runtime exited", "starting ", "init phase", "Task timed out"].iter().any(|sign| remark.contains(&format!(" failed: {sign}")))
+    ["Runtime exited", "starting ", "init phase", "Task timed out"]
+        .iter()
+        .any(|sign| remark.contains(&format!(" failed: {sign}")))
         || remark.contains("the init phase took longer")
         || remark.contains(" gave up on an event")
 }
@@ -157,7 +161,8 @@ mod tests {
 
     fn entry(caller: &str, service: Service, operation: &str, green: Value) -> JournalEntry {
         let groups = json!([{"TargetGroupArn": "b", "Weight": 1}, {"TargetGroupArn": "g", "Weight": green}]);
-        let input = json!({"RuleArn": "r", "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]});
+        let input =
+            json!({"RuleArn": "r", "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]});
         JournalEntry { at: 7, caller: caller.to_owned(), service, operation: operation.to_owned(), input, error: None }
     }
 

@@ -12,7 +12,7 @@ use shared::ports::{Record, Store as _, StoreError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-pub(crate) use view::{View, outcome, percent, what};
+pub(crate) use view::{View, outcome, percent, waits_for, what, words};
 
 /// How many services are read at a time: ten thousand at once would be throttled.
 const AT_A_TIME: usize = 16;
@@ -22,21 +22,25 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Status, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
+    let live = args.watch && out.terminal && !out.json;
     let mut last = None;
     loop {
         let records = read(args, installation).await?;
         let views: Vec<View> = records.iter().map(View::of).collect();
-        if last.as_ref() != Some(&views) {
-            if args.watch && out.terminal && !out.json {
-                // Home, and clear to the end of the screen.
-                crate::output::print("\x1b[H\x1b[2J");
-            }
+        // When the next look is due changes with every look, and is no news.
+        let news: Vec<View> = views.iter().map(|view| View { wake_due: None, ..view.clone() }).collect();
+        let changed = last.as_ref() != Some(&news);
+        if live {
+            // Home, and clear to the end of the screen; drawn each time, since the ages grow.
+            crate::output::print("\x1b[H\x1b[2J");
+        }
+        if live || changed {
             show(args, &views, out);
-            last = Some(views);
         }
         if !args.watch {
             return Ok(Exit::Done);
         }
+        last = Some(news);
         tokio::time::sleep(PAUSE).await;
     }
 }

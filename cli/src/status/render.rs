@@ -1,6 +1,6 @@
 //! Views as text.
 
-use super::view::{LastView, Moment, RolloutView, View};
+use super::view::{LastView, Moment, RolloutView, View, words};
 use crate::output::{Paint, columns};
 use shared::config::Mode;
 use shared::ids::TargetGroupArn;
@@ -121,11 +121,7 @@ fn running(page: &mut Page, rollout: &RolloutView) {
 
 fn ended(page: &mut Page, last: &LastView, now: Time) {
     let tone = |text: &str| if last.outcome == "completed" { page.paint.green(text) } else { page.paint.red(text) };
-    let name = match last.outcome {
-        "rolledBack" => "rolled back",
-        other => other,
-    };
-    page.line("last", &format!("{} {} ({})", last.rollout, tone(name), ago(last.at, now)));
+    page.line("last", &format!("{} {} ({})", last.rollout, tone(words(last.outcome)), ago(last.at, now)));
     if let Some(reason) = &last.reason {
         page.more(reason);
     }
@@ -161,7 +157,7 @@ fn ago(moment: Moment, now: Time) -> String {
 }
 
 fn ahead(moment: Moment, now: Time) -> String {
-    if moment.0 <= now { "due".to_owned() } else { format!("in {}", whole(moment.0.since(now))) }
+    if moment.0.since(now) < Span::secs(1) { "due".to_owned() } else { format!("in {}", whole(moment.0.since(now))) }
 }
 
 /// A span without what nobody reads: milliseconds, and seconds beside hours.

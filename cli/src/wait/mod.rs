@@ -4,7 +4,7 @@ use crate::args;
 use crate::installation::{Installation, now};
 use crate::output::{Out, Paint, remark};
 use crate::run::Exit;
-use crate::status::{outcome, percent, what};
+use crate::status::{outcome, percent, waits_for, what, words};
 use serde::Serialize;
 use shared::ids::{IntentId, RolloutId, ServiceName};
 use shared::notice::{Milestone, Notice, tell};
@@ -54,10 +54,13 @@ struct Line {
     rollout: Option<String>,
     phase: String,
     weight: Option<u8>,
+    #[serde(skip_serializing_if = "String::is_empty")]
     waiting: String,
-    /// Set in the last line.
+    /// Set in the last line, as the two after it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<String>,
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<u8>,
 }
@@ -68,7 +71,7 @@ enum Seen {
     /// It goes on.
     Moving { rollout: Option<String>, phase: String, weight: Option<u8>, waiting: String },
     /// It is settled: what came of it.
-    Settled { outcome: String, reason: String, exit: Exit },
+    Settled { rollout: Option<String>, outcome: &'static str, reason: String, exit: Exit },
 }
 
 /// Runs `flipback wait`.
@@ -110,7 +113,7 @@ impl Follower {
             }
             if tokio::time::Instant::now() >= until {
                 let reason = format!("it is not settled after {timeout}, and goes on by itself");
-                self.say(&Seen::Settled { outcome: "timed out".to_owned(), reason, exit: Exit::TimedOut }, out);
+                self.say(&settled("timedOut", &reason, Exit::TimedOut), out);
                 return Ok(Exit::TimedOut);
             }
             tokio::time::sleep(PAUSE).await;
@@ -148,7 +151,8 @@ impl Follower {
             (Outcome::RolledBack(_), false) => Exit::RolledBack,
             (Outcome::Refused(_), false) | (Outcome::Completed | Outcome::Observed, true) => Exit::Failed,
         };
-        settled(&format!("{} {name}", last.rollout), &reason.unwrap_or_default(), exit)
+        let rollout = Some(last.rollout.to_string());
+        Seen::Settled { rollout, outcome: name, reason: reason.unwrap_or_default(), exit }
     }
 
     /// Whether the wish was declined: the loop tells that in a notice.
@@ -176,20 +180,22 @@ impl Follower {
                 let id = rollout.as_ref().map_or_else(|| service.clone(), Clone::clone);
                 let text = format!("{at}  {id}  {phase}{share}  waits for {waiting}");
                 let (rollout, phase, waiting) = (rollout.clone(), phase.clone(), waiting.clone());
-                (text, Line { at, service, rollout, phase, weight: *weight, waiting, outcome: None, exit: None })
+                let (outcome, reason, exit) = (None, None, None);
+                (text, Line { at, service, rollout, phase, weight: *weight, waiting, outcome, reason, exit })
             }
-            Seen::Settled { outcome, reason, exit } => {
+            Seen::Settled { rollout, outcome, reason, exit } => {
+                let id = rollout.as_ref().unwrap_or(&service);
                 let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-                let told = tone(out.paint, *exit, outcome);
-                let text = format!("{at}  {service}  {told}{why}");
+                let text = format!("{at}  {id}  {}{why}", tone(out.paint, *exit, words(outcome)));
                 let line = Line {
                     at,
                     service,
-                    rollout: None,
+                    rollout: rollout.clone(),
                     phase: "settled".to_owned(),
                     weight: None,
-                    waiting: reason.clone(),
-                    outcome: Some(outcome.clone()),
+                    waiting: String::new(),
+                    outcome: Some(outcome),
+                    reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
                     exit: Some(exit.code()),
                 };
                 (text, line)
@@ -207,8 +213,8 @@ fn tone(paint: Paint, exit: Exit, text: &str) -> String {
     }
 }
 
-fn settled(outcome: &str, reason: &str, exit: Exit) -> Seen {
-    Seen::Settled { outcome: outcome.to_owned(), reason: reason.to_owned(), exit }
+fn settled(outcome: &'static str, reason: &str, exit: Exit) -> Seen {
+    Seen::Settled { rollout: None, outcome, reason: reason.to_owned(), exit }
 }
 
 fn moving(status: &Status, waiting: Option<&str>) -> Seen {
@@ -226,7 +232,7 @@ fn moving(status: &Status, waiting: Option<&str>) -> Seen {
         waiting: match (waiting, rollout, next) {
             (Some(waiting), _, _) => waiting.to_owned(),
             (None, None, Some(next)) => next,
-            (None, _, _) => status.waiting.clone(),
+            (None, _, _) => waits_for(status),
         },
     }
 }

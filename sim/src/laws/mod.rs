@@ -83,6 +83,10 @@ pub(crate) struct Laws {
     started: BTreeMap<String, Time>,
     /// Since when the candidate is harmed, and how.
     harm: Option<(Millis, String)>,
+    /// Since when traffic goes to a dead side of a settled service.
+    pub(crate) outage: Option<Millis>,
+    /// Since when one side is smaller than the other although it may get all traffic.
+    smaller: Option<Millis>,
     /// What a planted bug remembers.
     pub(crate) memory: Memory,
 }

@@ -175,6 +175,9 @@ pub(crate) fn not_saved(cloud: &mut Cloud, pid: Pid, save: &Save<'_>) {
     let Some(rollout) = &save.status.rollout else { return };
     let (Phase::Returning { .. }, Some(stable)) = (&rollout.phase, rollout.stable) else { return };
     let Some(honest) = cloud.procs.get(&pid).and_then(|proc| proc.honest.clone()) else { return };
+    if let Some(proc) = cloud.procs.get_mut(&pid) {
+        proc.status = Some(save.status.clone());
+    }
     let carries = honest.routes.keys().any(|route| read_share(cloud, &honest, route, stable.other()).is_some_and(|s| s > 0.0));
     if carries && !dead(&honest, stable) {
         if let Some(proc) = cloud.procs.get_mut(&pid) {

@@ -113,6 +113,7 @@ fn raise(cloud: &mut Cloud, route: &RouteArn, weights: &Weights, status: &Status
     };
     let Some(candidate) = rollout.stable.map(Colour::other) else { return };
     let new = cloud.share(weights, candidate);
+    expected(cloud, route, loaded, honest);
     match read_share(cloud, honest, route, candidate) {
         None => {
             cloud.violate(6, format!("weights are raised to {new} % on a route that was not read"));
@@ -133,15 +134,19 @@ fn raise(cloud: &mut Cloud, route: &RouteArn, weights: &Weights, status: &Status
             cloud.violate(6, format!("raised to {new} % although no request was seen"));
         }
     }
+    capacity(cloud, rollout, candidate, honest);
+}
+
+/// Law 8: what was read is what was expected before this decision, or a person said to go on from there.
+fn expected(cloud: &mut Cloud, route: &RouteArn, loaded: &Record, honest: &Observation) {
     let resumed = loaded.inbox.iter().any(|intent| matches!(intent.what, IntentKind::Resume { .. }));
     let expected = loaded.status.rollout.as_ref().and_then(|rollout| rollout.routes.get(route));
     if let (Some(expected), Some(Reading::Known(read)), false) = (expected, honest.routes.get(route), resumed)
         && !same_shares(&read.weights, &expected.previous)
         && !same_shares(&read.weights, &expected.intended)
     {
-        cloud.violate(8, "raised over weights that somebody else wrote".to_owned());
+        cloud.violate(8, "a forward write over weights that somebody else wrote".to_owned());
     }
-    capacity(cloud, rollout, candidate, honest);
 }
 
 /// Law 9 at the first shift: scale-in is suspended on both sides.

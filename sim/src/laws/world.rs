@@ -21,13 +21,68 @@ pub(crate) fn begin(cloud: &mut Cloud) {
 
 /// One second has passed.
 pub(crate) fn second(cloud: &mut Cloud) {
+    let even = (cloud.now / 1_000).is_multiple_of(2);
     let Some(rollout) = cloud.record.status.rollout.clone() else {
         cloud.laws.harm = None;
+        cloud.laws.smaller = None;
+        if even {
+            outage(cloud);
+        }
         return;
     };
+    cloud.laws.outage = None;
     silent(cloud, &rollout);
-    if (cloud.now / 1_000).is_multiple_of(2) {
+    if even {
         harmed(cloud, &rollout);
+        smaller(cloud, &rollout);
+    }
+}
+
+/// Law 8's exception: weight on a dead side of a settled service, while the other is healthy, is put right, once.
+fn outage(cloud: &mut Cloud) {
+    let settled = cloud.record.status.settled.as_ref().map(|settled| (settled.live, settled.corrected));
+    let Some((live, false)) = settled else {
+        cloud.laws.outage = None;
+        return;
+    };
+    let out = cloud.has_weight(live.other()) && healthy(cloud, live.other()) == 0 && healthy(cloud, live) > 0;
+    if !out {
+        cloud.laws.outage = None;
+        return;
+    }
+    let since = *cloud.laws.outage.get_or_insert(cloud.now);
+    let since = since.max(cloud.last_fault).max(cloud.laws.meddled);
+    let pace = &cloud.schedule.pace;
+    if cloud.now - since > pace.margins.settled_look.0.max(pace.sweep) + 2 * pace.bound {
+        cloud.violate(8, format!("{} has weight and no healthy target, {live} is healthy, and nobody puts it right", live.other()));
+    }
+}
+
+/// Law 9: while either side may get all traffic, neither stays the smaller one.
+fn smaller(cloud: &mut Cloud, rollout: &Rollout) {
+    let both = matches!(rollout.phase, Phase::Baking { .. });
+    let stands_by = matches!(rollout.phase, Phase::Standby { .. });
+    let Some(stable) = rollout.stable.filter(|_| both || stands_by) else {
+        cloud.laws.smaller = None;
+        return;
+    };
+    let names = Colour::BOTH.map(|colour| cloud.place.config.engine.service(colour).to_owned());
+    let answer = cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": names }));
+    let desired = |colour: Colour| {
+        let name = cloud.place.config.engine.service(colour);
+        let mut all = answer["services"].as_array().into_iter().flatten();
+        all.find(|doc| doc["serviceName"] == name).map_or(0, |doc| view::count(&doc["desiredCount"]))
+    };
+    let (old, new) = (desired(stable), desired(stable.other()));
+    let foreign = rollout.routes.values().any(|expected| expected.foreign_since.is_some()) || rollout.paused.is_some();
+    if old >= new && (new >= old || !both) || foreign {
+        cloud.laws.smaller = None;
+        return;
+    }
+    let since = *cloud.laws.smaller.get_or_insert(cloud.now);
+    let since = since.max(cloud.last_fault).max(cloud.laws.meddled);
+    if cloud.now - since > cloud.schedule.pace.bound {
+        cloud.violate(9, format!("{stable} wants {old} tasks, {} wants {new}, and neither follows", stable.other()));
     }
 }
 
@@ -84,6 +139,9 @@ fn harm(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour) -> Option<Strin
     (healthy(cloud, candidate) == 0).then(|| format!("{candidate} has no healthy target"))
 }
 
+/// From an alarm to the weights in good weather: the event's way, one look, one save, one write.
+const AT_ONCE: u64 = 6_000;
+
 /// Law 2: harm is followed by the weights, at the latest when the sweep has come round.
 fn harmed(cloud: &mut Cloud, rollout: &Rollout) {
     let Some(candidate) = rollout.stable.map(Colour::other) else { return };
@@ -98,10 +156,17 @@ fn harmed(cloud: &mut Cloud, rollout: &Rollout) {
         return;
     };
     let now = cloud.now;
-    let (since, what) = cloud.laws.harm.get_or_insert((now, what)).clone();
-    let since = since.max(cloud.last_fault).max(cloud.laws.meddled);
-    let slack = if cloud.schedule.faults.is_empty() { 0 } else { cloud.schedule.pace.visibility };
-    if now - since > cloud.schedule.pace.bound + slack {
+    let (began, what) = cloud.laws.harm.get_or_insert((now, what)).clone();
+    let since = began.max(cloud.last_fault).max(cloud.laws.meddled);
+    // In good weather an alarm's own event brings the traffic back, without waiting for any look.
+    let pace = &cloud.schedule.pace;
+    let good = cloud.fair_since(began.saturating_sub(AT_ONCE));
+    let bound = match (good, what.starts_with("alarm")) {
+        (true, true) => AT_ONCE,
+        (true, false) => pace.bound,
+        (false, _) => pace.bound + pace.visibility,
+    };
+    if now - since > bound {
         let seconds = (now - since) / 1_000;
         cloud.violate(2, format!("{what}, and {candidate} still has weight after {seconds} s"));
     }
@@ -115,9 +180,23 @@ pub(crate) fn autoscaled(cloud: &mut Cloud, smaller: bool) {
     }
 }
 
+/// Law 13 for pushes: the newest image was taken, or there is a reason why not.
+fn forgotten(cloud: &mut Cloud) {
+    let status = &cloud.record.status;
+    let Some(newest) = cloud.images.last() else { return };
+    let Some(taken) = status.taken.get(&newest.repository) else { return };
+    let held = status.quarantine.iter().any(|held| held.digests.contains(&newest.digest));
+    if taken.pushed_at < newest.pushed_at && !held {
+        cloud.violate(13, format!("all is over, and {} was never taken; {} was", newest.tag, taken.tag));
+    }
+}
+
 /// Everything is over.
 pub(crate) fn end(cloud: &mut Cloud, idle: bool) {
     cloud.hit("end", if idle { "settled" } else { "a person was called" });
+    if idle {
+        forgotten(cloud);
+    }
     if !idle || cloud.laws.foreign {
         return;
     }

@@ -34,6 +34,7 @@ impl Actuator for Port {
                 });
                 self.write(effect, Service::Ecs, "UpdateService", input).await.map(drop)
             }
+            Action::Scale { desired: 1.., .. } if self.bug() == Some(Bug::NeverFollows) => Ok(()),
             Action::Scale { colour, desired } => {
                 let service = config.engine.service(*colour);
                 let input = json!({ "cluster": config.cluster, "service": service, "desiredCount": desired });
@@ -55,6 +56,10 @@ impl Port {
         if effect.is_back() {
             {
                 let cloud = &mut *self.cloud.borrow_mut();
+                let unsaved = cloud.procs.get(&self.pid).is_some_and(|proc| proc.owes_back);
+                if unsaved && cloud.bug == Some(Bug::GivesUpUnsaved) {
+                    return Ok(());
+                }
                 if let Some(proc) = cloud.procs.get_mut(&self.pid) {
                     proc.owes_back = false;
                 }

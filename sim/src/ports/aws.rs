@@ -33,6 +33,9 @@ impl Port {
             if cloud.strikes(Kind::Error) {
                 cloud.hit("fault", "error before the call");
                 Err(format!("{operation}: InternalFailure"))
+            } else if cloud.strikes(Kind::Unread(part)) {
+                cloud.hit("fault", "one part unreadable");
+                Err(format!("{operation}: ServiceUnavailable"))
             } else if cloud.strikes(Kind::Throttle) {
                 cloud.hit("fault", "throttled before the call");
                 Err(format!("{operation}: Throttling: Rate exceeded"))

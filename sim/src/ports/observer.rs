@@ -11,6 +11,7 @@ use shared::observation::{
 };
 use shared::ports::Observer;
 use shared::revision::ROLLOUT_TAG;
+use shared::rollout::ImageRef;
 use shared::time::Time;
 
 use super::Port;
@@ -161,6 +162,23 @@ impl Port {
             }
         }
         Ok(None)
+    }
+
+    /// Every tagged image of the repository of an image.
+    pub(crate) async fn pushed(&self, like: &ImageRef) -> Result<Vec<ImageRef>, String> {
+        let input = json!({ "repositoryName": like.repository, "maxResults": 1000 });
+        let answer = self.read(Part::Definitions, Service::Ecr, "DescribeImages", &input).await?;
+        let details = answer["imageDetails"].as_array().cloned().unwrap_or_default();
+        let images = details.iter().flat_map(|detail| {
+            let tags = detail["imageTags"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            tags.map(|tag| ImageRef {
+                tag: tag.to_owned(),
+                digest: text(detail, "imageDigest").into(),
+                pushed_at: Time((detail["imagePushedAt"].as_f64().unwrap_or(0.0) * 1_000.0) as u64),
+                ..like.clone()
+            })
+        });
+        Ok(images.collect())
     }
 
     pub(super) async fn definition(&self, arn: &str) -> Result<Value, String> {

@@ -1,0 +1,180 @@
+//! A service with two colours behind a load balancer, set up by plain API calls: what a person would have before Flipback
+//! comes. For the demo, the tests, and `flipback local up --example`.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, anyhow};
+use model::Service;
+use serde_json::{Value, json};
+
+use crate::Cloud;
+
+/// What to set up.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The name of the service: its colours are `NAME-blue` and `NAME-green`, its repository and family `NAME`.
+    pub name: String,
+    /// The cluster; made if it is not there.
+    pub cluster: String,
+    /// Tasks on blue, which is live; green has none.
+    pub tasks: u32,
+    /// The listener's port; a taken one falls to a free port.
+    pub port: u16,
+    /// The tag of the image that is live.
+    pub tag: String,
+}
+
+/// What was set up.
+#[derive(Clone, Debug)]
+pub struct TwoColours {
+    /// The load balancer's ARN.
+    pub balancer: String,
+    /// The listener's ARN.
+    pub listener: String,
+    /// The listener rule that is the service's route.
+    pub rule: String,
+    /// Blue's target group.
+    pub blue: String,
+    /// Green's target group.
+    pub green: String,
+    /// Where the listener is served.
+    pub address: SocketAddr,
+}
+
+/// Pushes an image with these manners; its digest.
+///
+/// # Errors
+/// What ECR says.
+pub fn push(cloud: &Cloud, caller: &str, repository: &str, tag: &str, manners: &str) -> anyhow::Result<String> {
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 0, "digest": "sha256:none"},
+        "layers": [],
+        "annotations": {
+            "org.opencontainers.image.title": repository,
+            "org.opencontainers.image.version": tag,
+            "flipback.manners": manners,
+        },
+    });
+    let input = json!({"repositoryName": repository, "imageTag": tag, "imageManifest": manifest.to_string()});
+    let answer = cloud
+        .call(Service::Ecr, "PutImage", input, caller)
+        .map_err(|error| anyhow!("pushing {repository}:{tag}: {error}"))?;
+    text(&answer, "/image/imageId/imageDigest")
+}
+
+/// Sets it up: cluster, repository and image, load balancer, listener and rule, target groups, services, scalable targets,
+/// and an alarm `NAME-COLOUR-5xx` of one 10 s period for each side.
+///
+/// # Errors
+/// The call that failed, and what AWS would say.
+pub fn two_colours(cloud: &Cloud, caller: &str, plan: &Plan) -> anyhow::Result<TwoColours> {
+    let set_up = SetUp { cloud, caller, plan };
+    let name = &plan.name;
+    set_up.call(Service::Ecs, "CreateCluster", json!({"clusterName": plan.cluster}))?;
+    let uri = text(
+        &set_up.call(Service::Ecr, "CreateRepository", json!({"repositoryName": name}))?,
+        "/repository/repositoryUri",
+    )?;
+    push(cloud, caller, name, &plan.tag, "")?;
+    let balancer = json!({"Name": name, "Subnets": ["subnet-a", "subnet-b"], "Scheme": "internal"});
+    let balancer =
+        text(&set_up.call(Service::Elb, "CreateLoadBalancer", balancer)?, "/LoadBalancers/0/LoadBalancerArn")?;
+    let [blue, green] = [set_up.target_group("blue")?, set_up.target_group("green")?];
+    let nothing = json!([{"Type": "fixed-response", "FixedResponseConfig": {
+        "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such path"}}]);
+    let listener =
+        json!({"LoadBalancerArn": balancer, "Protocol": "HTTP", "Port": plan.port, "DefaultActions": nothing});
+    let listener = text(&set_up.call(Service::Elb, "CreateListener", listener)?, "/Listeners/0/ListenerArn")?;
+    let rule = json!({
+        "ListenerArn": listener, "Priority": 10,
+        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+        "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [
+            {"TargetGroupArn": blue, "Weight": 100}, {"TargetGroupArn": green, "Weight": 0}]}}],
+    });
+    let rule = text(&set_up.call(Service::Elb, "CreateRule", rule)?, "/Rules/0/RuleArn")?;
+    let definition = json!({
+        "family": name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+        "containerDefinitions": [{"name": "app", "image": format!("{uri}:{}", plan.tag), "essential": true,
+            "portMappings": [{"containerPort": 8080, "protocol": "tcp"}]}],
+    });
+    set_up.call(Service::Ecs, "RegisterTaskDefinition", definition)?;
+    for (colour, group, tasks) in [("blue", &blue, plan.tasks), ("green", &green, 0)] {
+        set_up.service(colour, group, tasks)?;
+        set_up.alarm(colour, &balancer, group)?;
+    }
+    let port = cloud.ports().into_iter().find(|port| port.listener_arn == listener);
+    let address = port.with_context(|| format!("the listener of {name} is not served"))?.real;
+    Ok(TwoColours { balancer, listener, rule, blue, green, address })
+}
+
+struct SetUp<'a> {
+    cloud: &'a Cloud,
+    caller: &'a str,
+    plan: &'a Plan,
+}
+
+impl SetUp<'_> {
+    fn call(&self, service: Service, operation: &str, input: Value) -> anyhow::Result<Value> {
+        let answer = self.cloud.call(service, operation, input, self.caller);
+        answer.map_err(|error| anyhow!("setting up {}, {operation}: {error}", self.plan.name))
+    }
+
+    fn target_group(&self, colour: &str) -> anyhow::Result<String> {
+        let name = &self.plan.name;
+        let input = json!({
+            "Name": format!("{name}-{colour}"), "Protocol": "HTTP", "Port": 8080, "VpcId": "vpc-local",
+            "TargetType": "ip", "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5,
+            "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2,
+            "Matcher": {"HttpCode": "200"},
+        });
+        let arn = text(&self.call(Service::Elb, "CreateTargetGroup", input)?, "/TargetGroups/0/TargetGroupArn")?;
+        let delay = json!([{"Key": "deregistration_delay.timeout_seconds", "Value": "5"}]);
+        let input = json!({"TargetGroupArn": arn, "Attributes": delay});
+        self.call(Service::Elb, "ModifyTargetGroupAttributes", input)?;
+        Ok(arn)
+    }
+
+    fn service(&self, colour: &str, group: &str, tasks: u32) -> anyhow::Result<()> {
+        let Plan { name, cluster, .. } = self.plan;
+        let input = json!({
+            "cluster": cluster, "serviceName": format!("{name}-{colour}"), "taskDefinition": name, "desiredCount": tasks,
+            "launchType": "FARGATE", "healthCheckGracePeriodSeconds": 0,
+            "deploymentConfiguration": {"minimumHealthyPercent": 100, "maximumPercent": 200,
+                "deploymentCircuitBreaker": {"enable": false, "rollback": false}},
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"], "securityGroups": ["sg-local"]}},
+            "loadBalancers": [{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}],
+        });
+        self.call(Service::Ecs, "CreateService", input)?;
+        // The idle side rests as Flipback leaves it: from 0 tasks on, and nothing scales it.
+        let rests = tasks == 0;
+        let input = json!({
+            "ServiceNamespace": "ecs", "ResourceId": format!("service/{cluster}/{name}-{colour}"),
+            "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": tasks, "MaxCapacity": 4,
+            "SuspendedState": {"DynamicScalingInSuspended": rests, "DynamicScalingOutSuspended": rests,
+                "ScheduledScalingSuspended": rests},
+        });
+        self.call(Service::AutoScaling, "RegisterScalableTarget", input)?;
+        Ok(())
+    }
+
+    fn alarm(&self, colour: &str, balancer: &str, group: &str) -> anyhow::Result<()> {
+        let balancer = balancer.split_once("loadbalancer/").map_or(balancer, |(_, suffix)| suffix);
+        let group = group.rsplit(':').next().unwrap_or(group);
+        let input = json!({
+            "AlarmName": format!("{}-{colour}-5xx", self.plan.name), "Namespace": "AWS/ApplicationELB", "MetricName": "HTTPCode_Target_5XX_Count",
+            "Dimensions": [{"Name": "LoadBalancer", "Value": balancer}, {"Name": "TargetGroup", "Value": group}],
+            "Statistic": "Sum", "Period": 10, "EvaluationPeriods": 1, "Threshold": 5,
+            "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
+        });
+        self.call(Service::CloudWatch, "PutMetricAlarm", input)?;
+        Ok(())
+    }
+}
+
+fn text(answer: &Value, pointer: &str) -> anyhow::Result<String> {
+    let found = answer.pointer(pointer).and_then(Value::as_str);
+    found.map(str::to_owned).with_context(|| format!("setting up: no {pointer} in {answer}"))
+}
