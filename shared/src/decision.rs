@@ -152,6 +152,8 @@ fn suspended(wanted: &ScalingWanted) -> &'static str {
 pub enum Waiting {
     /// No rollout runs and none is wished.
     Idle,
+    /// Nothing: it goes on in the next look, at once.
+    NextLook,
     /// More pushes may join until this time.
     Quiet(Time),
     /// These alarms fire already; a push is held until they are OK.
@@ -203,6 +205,7 @@ impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Waiting::Idle => f.write_str("nothing: no rollout runs"),
+            Waiting::NextLook => f.write_str("the next look, at once"),
             Waiting::Quiet(until) => write!(f, "more pushes that may join, until {until}"),
             Waiting::AlarmsFiring(names) => write!(f, "alarms to be OK: {}", names.join(", ")),
             Waiting::Unknown(what) => write!(f, "a reading: {what}"),

@@ -40,13 +40,10 @@ pub fn judge(config: &ServiceConfig, status: &Status, image: &ImageRef) -> Resul
     };
     at_home(config, image)?;
     tag_fits(rule, image)?;
+    if let Some(why) = status.stale(image) {
+        return Err(Refusal::silent(why));
+    }
     if let Some(taken) = status.taken.get(&image.repository) {
-        if taken.digest == image.digest {
-            return Err(Refusal::silent("this digest was taken already"));
-        }
-        if image.pushed_at < taken.pushed_at {
-            return Err(Refusal::silent(format!("{} was pushed later and is taken already", taken.tag)));
-        }
         if let (TagRule::Semver(_), Some(new), Some(old)) = (&rule.tags, version(&image.tag), version(&taken.tag))
             && new < old
         {
@@ -73,7 +70,8 @@ pub fn judge(config: &ServiceConfig, status: &Status, image: &ImageRef) -> Resul
 #[must_use]
 pub fn missed<'a>(config: &ServiceConfig, status: &Status, pushed: &'a [ImageRef]) -> Option<&'a ImageRef> {
     let newer = |image: &&ImageRef| {
-        status.taken.get(&image.repository).is_some_and(|taken| image.pushed_at > taken.pushed_at)
+        let seen = status.seen.get(&image.repository);
+        seen.is_some_and(|seen| image.pushed_at > seen.at && !seen.digests.contains(&image.digest))
             && judge(config, status, image).is_ok()
     };
     pushed.iter().filter(newer).max_by_key(|image| image.pushed_at)
@@ -210,10 +208,14 @@ mod tests {
         let mut status = Status::default();
         let pushed = [1, 2, 3].map(|n| fixture::image(&format!("v{n}.0.0"), n, Time(100 * u64::from(n))));
         assert_eq!(missed(&config, &status, &pushed), None);
-        status.taken.insert("shop-api".to_owned(), pushed[0].clone());
+        status.take(&pushed[0]);
         assert_eq!(missed(&config, &status, &pushed), Some(&pushed[2]));
-        status.taken.insert("shop-api".to_owned(), pushed[2].clone());
+        status.take(&pushed[2]);
         assert_eq!(missed(&config, &status, &pushed), None);
+        // A person went back to an older image: what was seen before is not found again.
+        status.take(&pushed[0]);
+        assert_eq!(missed(&config, &status, &pushed), None);
+        assert!(!judge(&config, &status, &pushed[2]).unwrap_err().loud);
     }
 
     #[test]
@@ -228,7 +230,7 @@ mod tests {
     fn an_older_push_and_a_duplicate_are_refused_silently() {
         let config = fixture::config();
         let mut status = Status::default();
-        status.taken.insert("shop-api".to_owned(), fixture::image("v2.0.0", 2, Time(100)));
+        status.take(&fixture::image("v2.0.0", 2, Time(100)));
         assert!(!judge(&config, &status, &fixture::image("v2.0.0", 2, Time(200))).unwrap_err().loud);
         assert!(!judge(&config, &status, &fixture::image("v1.0.0", 1, Time(50))).unwrap_err().loud);
         assert!(judge(&config, &status, &fixture::image("v1.0.0", 1, Time(150))).unwrap_err().loud);

@@ -31,9 +31,13 @@ pub struct Status {
     /// The candidate that waits for the running rollout to end, or for its quiet time.
     #[serde(default)]
     pub next: Option<Candidate>,
-    /// Per repository the newest push that was taken: older ones start nothing.
+    /// Per repository the image that was taken last, by a push or by a person.
     #[serde(default)]
     pub taken: BTreeMap<String, ImageRef>,
+    /// Per repository what has been pushed so far: neither that again nor anything older starts by itself, also after a
+    /// person deployed an older image.
+    #[serde(default)]
+    pub seen: BTreeMap<String, Seen>,
     /// Image sets that hurt.
     #[serde(default)]
     pub quarantine: Vec<Quarantined>,
@@ -49,6 +53,44 @@ pub struct Status {
     /// What the last decision waited for, for people.
     #[serde(default)]
     pub waiting: String,
+}
+
+/// The pushes of one repository so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// When the newest was pushed.
+    pub at: Time,
+    /// The latest digests, newest last.
+    pub digests: Vec<Digest>,
+}
+
+/// As many digests as a sweep of a repository may find beside the newest.
+const SEEN: usize = 50;
+
+impl Status {
+    /// Remembers an image as the one taken last.
+    pub fn take(&mut self, image: &ImageRef) {
+        let seen = self.seen.entry(image.repository.clone()).or_default();
+        seen.at = seen.at.max(image.pushed_at);
+        seen.digests.retain(|digest| *digest != image.digest);
+        seen.digests.push(image.digest.clone());
+        let excess = seen.digests.len().saturating_sub(SEEN);
+        seen.digests.drain(..excess);
+        self.taken.insert(image.repository.clone(), image.clone());
+    }
+
+    /// Why a push is nothing new, if so: it was taken already, or a later one was.
+    #[must_use]
+    pub fn stale(&self, image: &ImageRef) -> Option<String> {
+        let taken = self.taken.get(&image.repository);
+        if taken.is_some_and(|taken| taken.digest == image.digest) {
+            return Some("this digest was taken already".to_owned());
+        }
+        let seen = self.seen.get(&image.repository)?;
+        let again = image.pushed_at == seen.at && seen.digests.contains(&image.digest);
+        (image.pushed_at < seen.at || again).then(|| format!("a push of {} was taken already", seen.at))
+    }
 }
 
 /// The chain of wakes: only its saver re-arms it.

@@ -1,6 +1,6 @@
 //! Bad input and bad weather, through the real binaries over the real wire.
 
-use model::{AwsError, Effect, FaultRule, Service, When};
+use model::{AwsError, FaultEffect, FaultRule, FaultWhen, Service};
 use serde_json::json;
 use shared::notice::Milestone;
 use shared::rollout::{IntentKind, Outcome, Phase};
@@ -169,8 +169,8 @@ async fn throttled_writes_only_cost_time() -> Result {
     let throttle = |service, operation: &str| FaultRule {
         service,
         operation: operation.to_owned(),
-        when: When::First(2),
-        effect: Effect::Error(AwsError {
+        when: FaultWhen::First(2),
+        effect: FaultEffect::Error(AwsError {
             code: "ThrottlingException".to_owned(),
             message: "Rate exceeded".to_owned(),
             status: 400,

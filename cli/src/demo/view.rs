@@ -65,7 +65,8 @@ impl View {
         match self {
             View::Live(terminal) => {
                 let width = terminal.0.size().map_or(80, |size| size.width);
-                let lines = wrap(text, usize::from(width));
+                // ratatui prints a wide symbol's second cell as a blank here: the symbol in front of a notice needs room.
+                let lines = wrap(text, usize::from(width.saturating_sub(2)));
                 let height = u16::try_from(lines.len()).unwrap_or(1);
                 let paragraph = Paragraph::new(lines);
                 // A view that cannot be drawn is no reason to end the demo.
@@ -108,7 +109,9 @@ pub(crate) struct Live(Terminal<CrosstermBackend<Stdout>>);
 
 impl Drop for Live {
     fn drop(&mut self) {
-        let _undrawn = self.0.clear().and_then(|()| self.0.show_cursor());
+        let top = self.0.get_frame().area().as_position();
+        let cleared = self.0.clear().and_then(|()| self.0.set_cursor_position(top));
+        let _undrawn = cleared.and_then(|()| self.0.show_cursor());
     }
 }
 

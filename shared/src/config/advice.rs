@@ -35,7 +35,10 @@ pub fn advise(config: &ServiceConfig, alarms: &[AlarmTiming]) -> Vec<Advice> {
                 config.name, alarm.name
             )));
         }
-        let Some(fires_after) = alarm.fires_after else { continue };
+    }
+    // One warning per bake, by the alarm that needs longest.
+    let slowest = alarms.iter().filter_map(|alarm| Some((alarm.fires_after?, alarm))).max_by_key(|(after, _)| *after);
+    if let Some((fires_after, alarm)) = slowest {
         let needs = Span(fires_after.0 + METRIC_DELAY.0);
         let sum = format!("{fires_after} of datapoints + up to {METRIC_DELAY} of metric delay");
         for step in config.steps.iter().filter(|step| step.bake < needs) {

@@ -189,6 +189,9 @@ impl<'a> Draft<'a> {
         if self.status.rollout.is_none() && self.status.next.is_some() && self.look.is_none() {
             self.look = Some(self.margins.look);
         }
+        if self.waiting == Waiting::Idle && (self.status.rollout.is_some() || self.status.next.is_some()) {
+            self.waiting = Waiting::NextLook;
+        }
         self.status.waiting = self.waiting.to_string();
         Decision {
             status: self.status,

@@ -37,9 +37,7 @@ pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) {
 
 /// Law 14: an older push, a duplicate and a quarantined set start nothing.
 fn push(draft: &mut Draft<'_>, image: &ImageRef) {
-    if let Some(taken) = draft.status.taken.get(&image.repository)
-        && (taken.digest == image.digest || image.pushed_at < taken.pushed_at)
-    {
+    if draft.status.stale(image).is_some() {
         return;
     }
     let mut images = match &draft.status.next {
@@ -62,7 +60,7 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         );
         return;
     }
-    draft.status.taken.insert(image.repository.clone(), image.clone());
+    draft.status.take(image);
     if let Some(rollout) = &mut draft.status.rollout
         && rollout.phase == Phase::Holding
         && let Target::Images(held) = &mut rollout.candidate.target
@@ -105,7 +103,7 @@ fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
         return;
     }
     for image in images {
-        draft.status.taken.insert(image.repository.clone(), image.clone());
+        draft.status.take(image);
     }
     draft.status.next =
         Some(Candidate { target: Target::Images(set), wish: Wish::Deploy, at, quiet_until: draft.now, force });
@@ -253,6 +251,9 @@ fn release(draft: &mut Draft<'_>, digest: &Digest) {
     let before = draft.status.quarantine.len();
     draft.status.quarantine.retain(|held| !held.digests.contains(digest));
     draft.status.taken.retain(|_, image| image.digest != *digest);
+    for seen in draft.status.seen.values_mut() {
+        seen.digests.retain(|other| other != digest);
+    }
     if draft.status.quarantine.len() == before {
         decline(draft, "release", "no image with this digest is in quarantine");
     }
