@@ -23,6 +23,10 @@ pub(crate) async fn read(client: &Client, config: &ServiceConfig) -> BTreeMap<Co
     let names: Vec<String> = Colour::BOTH.iter().map(|&colour| config.engine.service(colour).to_owned()).collect();
     let readings = match describe(client, &config.cluster, &names).await {
         Ok(readings) => readings,
+        // No cluster, no service: waiting for an answer would not help.
+        Err(failure) if failure.code.as_deref() == Some("ClusterNotFoundException") => {
+            names.iter().map(|_| Reading::Known(None)).collect()
+        }
         Err(failure) => names.iter().map(|_| Reading::Unknown(failure.to_string())).collect(),
     };
     Colour::BOTH.into_iter().zip(readings).collect()

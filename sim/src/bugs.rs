@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use shared::config::{Alarms, ServiceConfig};
 use shared::ids::{Colour, RouteArn};
 use shared::observation::{
-    AlarmReading, AlarmState, Observation, Reading, RequestCount, RolloutState, RouteReading, ScalingReading, Suspended,
-    TargetCounts,
+    AlarmReading, AlarmState, Observation, Reading, RequestCount, RolloutState, RouteReading, ScalingReading,
+    Suspended, TargetCounts,
 };
 use shared::ports::Record;
 use shared::rollout::Margins;
@@ -147,11 +147,9 @@ pub(crate) fn seen(bug: Bug, memory: &Memory, record: &Record, seen: &mut Observ
                 colour.requests = Reading::Known(RequestCount { count: 0, complete_until: Time(u64::MAX) });
             }
         }
-        Bug::PhantomTraffic => {
-            if rollout.is_some_and(|rollout| rollout.phase.flippable()) {
-                for colour in seen.colours.values_mut() {
-                    colour.requests = Reading::Known(RequestCount { count: 1, complete_until: seen.at });
-                }
+        Bug::PhantomTraffic if rollout.is_some_and(|rollout| rollout.phase.flippable()) => {
+            for colour in seen.colours.values_mut() {
+                colour.requests = Reading::Known(RequestCount { count: 1, complete_until: seen.at });
             }
         }
         Bug::FlipsToTheDead => {
@@ -187,11 +185,9 @@ pub(crate) fn seen(bug: Bug, memory: &Memory, record: &Record, seen: &mut Observ
                 }
             }
         }
-        Bug::ToleratesOutage => {
-            if rollout.is_none() {
-                alive(seen, Colour::Blue);
-                alive(seen, Colour::Green);
-            }
+        Bug::ToleratesOutage if rollout.is_none() => {
+            alive(seen, Colour::Blue);
+            alive(seen, Colour::Green);
         }
         Bug::LeavesScaleIn | Bug::KeepsSuspended => {
             for (colour, remembered) in &memory.scaling {
@@ -205,7 +201,8 @@ pub(crate) fn seen(bug: Bug, memory: &Memory, record: &Record, seen: &mut Observ
         Bug::TrustsItsWrites => {
             for (route, weights) in &memory.sent {
                 if let Some(reading) = seen.routes.get_mut(route) {
-                    *reading = Reading::Known(RouteReading { weights: weights.clone(), stickiness: None, unwritable: None });
+                    *reading =
+                        Reading::Known(RouteReading { weights: weights.clone(), stickiness: None, unwritable: None });
                 }
             }
         }

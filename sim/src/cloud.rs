@@ -198,7 +198,8 @@ impl Cloud {
     /// Whether a fault of this kind strikes now.
     pub(crate) fn strikes(&mut self, kind: Kind) -> bool {
         let since = self.now - START;
-        let percent = self.schedule.faults.iter().filter(|f| f.kind == kind && f.covers(since)).map(|f| f.percent).max();
+        let percent =
+            self.schedule.faults.iter().filter(|f| f.kind == kind && f.covers(since)).map(|f| f.percent).max();
         let Some(percent) = percent else { return false };
         let struck = self.chance.percent(percent);
         if struck {
@@ -228,6 +229,9 @@ impl Cloud {
         let source = view::text(&event, "source").to_owned();
         if !matches!(source.as_str(), "aws.ecr" | "aws.cloudwatch" | "aws.ecs") {
             return;
+        }
+        if source == "aws.cloudwatch" {
+            self.say(|| format!("alarm {} is {}", event["detail"]["alarmName"], event["detail"]["state"]["value"]));
         }
         if source == "aws.ecr" {
             self.pushes.push(event.clone());
@@ -267,7 +271,13 @@ impl Cloud {
     }
 
     /// One call of AWS.
-    pub(crate) fn call(&mut self, service: Service, operation: &str, input: &Value, caller: &str) -> Result<Value, AwsError> {
+    pub(crate) fn call(
+        &mut self,
+        service: Service,
+        operation: &str,
+        input: &Value,
+        caller: &str,
+    ) -> Result<Value, AwsError> {
         self.tick();
         setup::call(&mut self.world, service, operation, input, caller, self.now)
     }

@@ -60,7 +60,9 @@ impl Driver {
         let sweep = cloud.schedule.pace.sweep;
         cloud.say(|| format!("schedule {:#?}", cloud.schedule));
         cloud.at(START + 1_000, Event::Second);
-        cloud.at(START + sweep, Event::Sweep);
+        // Schedules and alarms are not evaluated at the same moment of the minute.
+        let first = cloud.rng.between(1, sweep);
+        cloud.at(START + first, Event::Sweep);
         for (place, cue) in cloud.schedule.cues.clone().into_iter().enumerate() {
             if let When::At(at) = cue.when {
                 cloud.at(START + at, Event::Cue(place));
@@ -149,7 +151,8 @@ impl Driver {
         let called = status.rollout.as_ref().is_some_and(|rollout| rollout.called);
         let pace = &cloud.schedule.pace;
         let since = *self.idle_since.get_or_insert(now);
-        if !idle && !(called && cloud.calm()) {
+        let over = idle || called && cloud.calm();
+        if !over {
             self.idle_since = None;
         }
         // Long enough for a sweep of settled services and whatever was under way; a person who was called may take longer.

@@ -117,7 +117,16 @@ pub struct Schedule {
 }
 
 const PHASES: [&str; 10] = [
-    "holding", "registering", "starting", "shifting", "baking", "standby", "retiring", "resting", "returning", "clearing",
+    "holding",
+    "registering",
+    "starting",
+    "shifting",
+    "baking",
+    "standby",
+    "retiring",
+    "resting",
+    "returning",
+    "clearing",
 ];
 
 impl Schedule {
@@ -125,9 +134,12 @@ impl Schedule {
     #[must_use]
     pub fn draw(seed: u64) -> Schedule {
         let rng = &mut Rng::new(seed, 1);
-        let pace = if rng.percent(80) { Pace::quick() } else { Pace::aws() };
+        // Some days are plain: AWS's pace, good weather, one bad image. There the bounds are the tightest.
+        let plain = rng.percent(4);
+        let pace = if !plain && rng.percent(82) { Pace::quick() } else { Pace::aws() };
         let bake = |rng: &mut Rng| Span(pace.bake * rng.between(2, 4) / 2);
-        let weights: &[u8] = [&[100][..], &[50, 100], &[10, 100], &[10, 50, 100], &[25, 50, 75, 100]][rng.between(0, 4) as usize];
+        let weights: &[u8] =
+            [&[100][..], &[50, 100], &[10, 100], &[10, 50, 100], &[25, 50, 75, 100]][rng.between(0, 4) as usize];
         let steps = weights.iter().map(|&weight| Step { weight, bake: bake(rng) }).collect::<Vec<_>>();
         let standby = Span(pace.bake * rng.between(0, 3));
         let calm_after = pace.bake * rng.between(4, 10) + 60_000;
@@ -157,7 +169,9 @@ impl Schedule {
         schedule.cues = schedule.draw_cues(&mut Rng::new(seed, 2));
         // A quarter of all schedules has good weather: there the bounds are tight.
         let weather = &mut Rng::new(seed, 3);
-        if !weather.percent(25) {
+        if plain {
+            schedule.cues = vec![Cue { when: When::At(10_000), plot: Plot::Push("5xx=50") }];
+        } else if !weather.percent(25) {
             schedule.faults = schedule.draw_faults(weather);
             schedule.skewed = if weather.percent(40) { 50 } else { 0 };
         }
@@ -222,9 +236,17 @@ impl Schedule {
             let mut when = self.when(rng);
             match plot {
                 // An alarm that fires says something only while there is traffic to move.
-                Plot::Alarm(..) => when = When::Phase(["shifting", "baking", "standby"][rng.between(0, 2) as usize], rng.between(0, self.pace.bake)),
+                Plot::Alarm(..) => {
+                    when = When::Phase(
+                        ["shifting", "baking", "standby"][rng.between(0, 2) as usize],
+                        rng.between(0, self.pace.bake),
+                    )
+                }
                 Plot::Weights(_) if rng.percent(70) => {
-                    when = When::Phase(["shifting", "baking"][rng.between(0, 1) as usize], rng.between(0, self.pace.bake / 2));
+                    when = When::Phase(
+                        ["shifting", "baking"][rng.between(0, 1) as usize],
+                        rng.between(0, self.pace.bake / 2),
+                    );
                 }
                 // Somebody moves the traffic by hand, with tasks to take it.
                 Plot::WeightsTo(_) if rng.percent(50) => {
@@ -236,7 +258,9 @@ impl Schedule {
             }
             match plot {
                 Plot::Pause if rng.percent(60) => cues.push(Cue { when: self.when(rng), plot: Plot::Resume }),
-                Plot::Traffic(_) if rng.percent(70) => cues.push(Cue { when: self.when(rng), plot: Plot::Traffic(true) }),
+                Plot::Traffic(_) if rng.percent(70) => {
+                    cues.push(Cue { when: self.when(rng), plot: Plot::Traffic(true) })
+                }
                 Plot::Alarm(n, _) => cues.push(Cue { when: self.when(rng), plot: Plot::Alarm(n, false) }),
                 _ => {}
             }
@@ -277,7 +301,9 @@ impl Schedule {
                 let (length, percent) = match kind {
                     Kind::Stale(_) => (rng.between(self.pace.stale / 2, self.pace.stale), 100),
                     Kind::StoreDown | Kind::SaveFails => (rng.between(self.pace.bake / 4, self.pace.bake * 2), 100),
-                    Kind::Error | Kind::Throttle => (rng.between(self.pace.bake / 2, self.pace.bake * 6), rng.between(5, 60)),
+                    Kind::Error | Kind::Throttle => {
+                        (rng.between(self.pace.bake / 2, self.pace.bake * 6), rng.between(5, 60))
+                    }
                     Kind::Unread(_) => (rng.between(self.pace.bake / 2, self.pace.bake * 4), rng.between(30, 100)),
                     Kind::Pause => (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(2, 15)),
                     Kind::LostAnswer | Kind::Late => {

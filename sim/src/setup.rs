@@ -29,7 +29,14 @@ pub(crate) struct Place {
     pub(crate) alarms: Vec<(AlarmName, AlarmSide)>,
 }
 
-pub(crate) fn call(world: &mut World, service: Service, operation: &str, input: &Value, caller: &str, now: Millis) -> Result<Value, AwsError> {
+pub(crate) fn call(
+    world: &mut World,
+    service: Service,
+    operation: &str,
+    input: &Value,
+    caller: &str,
+    now: Millis,
+) -> Result<Value, AwsError> {
     world.call(Call { service, operation, input, caller, region: REGION, now })
 }
 
@@ -61,7 +68,12 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
     must(world, Service::Ecr, "CreateRepository", &json!({ "repositoryName": REPOSITORY }));
     let image = json!({ "repositoryName": REPOSITORY, "imageManifest": manifest(0, ""), "imageTag": "v1.0.0" });
     must(world, Service::Ecr, "PutImage", &image);
-    let balancer = must(world, Service::Elb, "CreateLoadBalancer", &json!({ "Name": "shop", "Subnets": ["subnet-a", "subnet-b"] }));
+    let balancer = must(
+        world,
+        Service::Elb,
+        "CreateLoadBalancer",
+        &json!({ "Name": "shop", "Subnets": ["subnet-a", "subnet-b"] }),
+    );
     let balancer = text(&balancer["LoadBalancers"][0]["LoadBalancerArn"]);
     let live = if schedule.green_first { Colour::Green } else { Colour::Blue };
     let own = schedule.routes == 2 && schedule.own_groups;
@@ -107,6 +119,8 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
         }
     }
     let alarms = alarms(world, schedule, &balancer, &groups);
+    // What the set-up itself raised was told before Flipback came.
+    drop(world.tick(START));
     let config = config(schedule, routes.clone(), &alarms);
     (world.clone(), Place { config, listeners, groups, alarms })
 }
@@ -200,7 +214,11 @@ fn alarms(
 ) -> Vec<(AlarmName, AlarmSide)> {
     let balancer = balancer.split("loadbalancer/").nth(1).unwrap_or_default();
     let period = schedule.pace.margins.metric_period.0 / 1_000;
-    let sides = [("blue-5xx", AlarmSide::Only(Colour::Blue)), ("green-5xx", AlarmSide::Only(Colour::Green)), ("lb-5xx", AlarmSide::Both)];
+    let sides = [
+        ("blue-5xx", AlarmSide::Only(Colour::Blue)),
+        ("green-5xx", AlarmSide::Only(Colour::Green)),
+        ("lb-5xx", AlarmSide::Both),
+    ];
     sides
         .into_iter()
         .map(|(name, side)| {
@@ -222,7 +240,8 @@ fn alarms(
 }
 
 fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(AlarmName, AlarmSide)]) -> ServiceConfig {
-    let of = |wanted: AlarmSide| alarms.iter().filter(|(_, side)| *side == wanted).map(|(name, _)| name.clone()).collect();
+    let of =
+        |wanted: AlarmSide| alarms.iter().filter(|(_, side)| *side == wanted).map(|(name, _)| name.clone()).collect();
     let alarms = if schedule.named_sides {
         Alarms {
             blue: of(AlarmSide::Only(Colour::Blue)),

@@ -160,7 +160,8 @@ fn weights(cloud: &mut Cloud, green: u8) -> bool {
 /// Somebody deploys a revision of their own making.
 fn update(cloud: &mut Cloud, which: Which) -> bool {
     let service = service(cloud, which);
-    let described = cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }));
+    let described =
+        cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }));
     let arn = view::text(&described["services"][0], "taskDefinition").to_owned();
     let document = cloud.truth(Service::Ecs, "DescribeTaskDefinition", &json!({ "taskDefinition": arn }));
     let mut definition = document["taskDefinition"].clone();
@@ -184,7 +185,8 @@ fn kill(cloud: &mut Cloud, which: Which) -> bool {
 
 fn autoscale(cloud: &mut Cloud, which: Which, up: bool) -> bool {
     let service = service(cloud, which);
-    let described = cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }));
+    let described =
+        cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }));
     let desired = view::count(&described["services"][0]["desiredCount"]);
     let to = if up { desired + 1 } else { desired.saturating_sub(1) };
     let set = cloud.world.scale(&format!("service/{CLUSTER}/{service}"), to, cloud.now);

@@ -34,7 +34,9 @@ pub(crate) fn weights(actions: &Value) -> Weights {
     tuples
         .into_iter()
         .flat_map(list)
-        .map(|tuple| (TargetGroupArn::from(text(tuple, "TargetGroupArn")), tuple["Weight"].as_u64().map_or(1, |w| w as u32)))
+        .map(|tuple| {
+            (TargetGroupArn::from(text(tuple, "TargetGroupArn")), tuple["Weight"].as_u64().map_or(1, |w| w as u32))
+        })
         .collect()
 }
 

@@ -61,7 +61,9 @@ fn every_planted_bug_is_caught_by_the_law_it_breaks() {
                 (violation.law == bug.law()).then_some((seed, violation))
             });
             match caught {
-                Some((seed, violation)) => lines.lock().unwrap().push(format!("{:<24} seed {seed:>4}: {violation}", bug.name())),
+                Some((seed, violation)) => {
+                    lines.lock().unwrap().push(format!("{:<24} seed {seed:>4}: {violation}", bug.name()))
+                }
                 None => missed.lock().unwrap().push(bug.name()),
             }
         }

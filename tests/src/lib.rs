@@ -50,7 +50,7 @@ impl Scene {
             name: SERVICE.to_owned(),
             cluster: "tests".to_owned(),
             tasks: 2,
-            port: 0,
+            port: 8080,
             tag: "1.0.0".to_owned(),
         };
         let colours = two_colours(&cloud, "test:setup", &plan)?;
@@ -175,9 +175,9 @@ impl Scene {
     /// Waits until the record is so.
     ///
     /// # Errors
-    /// That it was not within a minute: with what the functions logged and the rollout waited for.
+    /// That it was not within a minute and a half: with what the functions logged and the rollout waited for.
     pub async fn until(&self, what: &str, is: impl Fn(Option<&Record>) -> bool) -> anyhow::Result<()> {
-        for _ in 0..600 {
+        for _ in 0..900 {
             let record = self.record().await.ok();
             if is(record.as_ref()) {
                 return Ok(());
@@ -216,9 +216,9 @@ impl Scene {
     /// Waits until one of the notices contains a text.
     ///
     /// # Errors
-    /// That none did within a minute, with those there are.
+    /// That none did within a minute and a half, with those there are.
     pub async fn until_told(&self, text: &str) -> anyhow::Result<()> {
-        for _ in 0..600 {
+        for _ in 0..900 {
             if self.told().await?.iter().any(|words| words.contains(text)) {
                 return Ok(());
             }

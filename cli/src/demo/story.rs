@@ -9,7 +9,7 @@ pub(crate) const RATE: u32 = 150;
 pub(crate) const LEAST_RATE: f64 = 100.0;
 
 /// A story that has not ended after this long fails, and says what it waited for.
-pub(crate) const DEADLINE_MS: u64 = 85_000;
+pub(crate) const DEADLINE_MS: u64 = 75_000;
 
 /// The tag that is live before each story.
 pub(crate) const BEFORE: &str = "1.0.0";

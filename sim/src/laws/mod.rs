@@ -17,6 +17,7 @@ use shared::ids::{Colour, RolloutId, RouteArn, TargetGroupArn};
 use shared::observation::{Observation, Reading, TargetCounts};
 use shared::rollout::AlarmSide;
 use shared::time::Time;
+use shared::weights::Weights;
 
 use crate::bugs::Memory;
 use crate::cloud::Cloud;
@@ -83,6 +84,8 @@ pub(crate) struct Laws {
     started: BTreeMap<String, Time>,
     /// Since when the candidate is harmed, and how.
     harm: Option<(Millis, String)>,
+    /// The weights when the last rollout ended.
+    rest: BTreeMap<RouteArn, Weights>,
     /// Since when traffic goes to a dead side of a settled service.
     pub(crate) outage: Option<Millis>,
     /// Since when one side is smaller than the other although it may get all traffic.

@@ -5,6 +5,7 @@ use shared::notice::Milestone;
 use shared::ports::Save;
 use shared::rollout::{Cause, Outcome, Phase, Rollout, Status, Target, Wish};
 
+use super::world::healthy;
 use super::{dead, read_share, side};
 use crate::cloud::{Cloud, Pid};
 use crate::plots::Plot;
@@ -52,7 +53,10 @@ pub(crate) fn saved(cloud: &mut Cloud, pid: Pid, before: &Status, save: &Save<'_
         let entered = was.is_none_or(|was| was.id != rollout.id || was.phase.name() != rollout.phase.name());
         if entered {
             cloud.hit("phase", rollout.phase.name());
-            cloud.hit("transition", format!("{} -> {}", was.map_or("idle", |was| was.phase.name()), rollout.phase.name()));
+            cloud.hit(
+                "transition",
+                format!("{} -> {}", was.map_or("idle", |was| was.phase.name()), rollout.phase.name()),
+            );
             cloud.reached(rollout.phase.name());
             enter(cloud, was, rollout, before);
         }
@@ -63,6 +67,11 @@ pub(crate) fn saved(cloud: &mut Cloud, pid: Pid, before: &Status, save: &Save<'_
     for notice in save.notices {
         cloud.hit("notice", milestone_name(&notice.milestone));
         truth(cloud, pid, was.or(is), &notice.milestone);
+        // Somebody moved the traffic to a side that truly works: that is the new state of rest.
+        let works = |cloud: &mut Cloud, colour| !cloud.has_weight(colour) || healthy(cloud, colour) > 0;
+        if matches!(notice.milestone, Milestone::Changed { .. }) && Colour::BOTH.into_iter().all(|c| works(cloud, c)) {
+            cloud.laws.rest = cloud.weights.clone();
+        }
     }
 }
 
@@ -70,7 +79,9 @@ fn enter(cloud: &mut Cloud, was: Option<&Rollout>, rollout: &Rollout, before: &S
     match &rollout.phase {
         Phase::Registering { .. } => fresh(cloud, rollout, before),
         Phase::Starting => {
-            if let (Target::Images(_), 0) = (&rollout.candidate.target, cloud.laws.registered.get(&rollout.id).copied().unwrap_or(0)) {
+            if let (Target::Images(_), 0) =
+                (&rollout.candidate.target, cloud.laws.registered.get(&rollout.id).copied().unwrap_or(0))
+            {
                 cloud.violate(12, format!("{} starts without a revision of its own", rollout.id));
             }
         }
@@ -106,23 +117,29 @@ fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
         }
         for image in images.values() {
             // When it was truly pushed, whatever the product took it for.
-            let truly = cloud.images.iter().find(|known| known.digest == image.digest).map_or(image.pushed_at, |i| i.pushed_at);
+            let truly =
+                cloud.images.iter().find(|known| known.digest == image.digest).map_or(image.pushed_at, |i| i.pushed_at);
             let newest = cloud.laws.started.values().max().copied();
             if cloud.laws.started.contains_key(image.digest.as_str()) && !released {
                 cloud.violate(14, format!("{} starts {} a second time", rollout.id, image.tag));
             } else if newest.is_some_and(|newest| truly < newest) {
-                cloud.violate(14, format!("{} starts {}, which is older than what started before", rollout.id, image.tag));
+                cloud.violate(
+                    14,
+                    format!("{} starts {}, which is older than what started before", rollout.id, image.tag),
+                );
             }
         }
     }
     for image in images.values() {
-        let truly = cloud.images.iter().find(|known| known.digest == image.digest).map_or(image.pushed_at, |i| i.pushed_at);
+        let truly =
+            cloud.images.iter().find(|known| known.digest == image.digest).map_or(image.pushed_at, |i| i.pushed_at);
         cloud.laws.started.insert(image.digest.0.clone(), truly);
     }
 }
 
 fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status) {
     cloud.laws.ended.insert(ended.id.clone());
+    cloud.laws.rest = cloud.weights.clone();
     let Some(last) = after.last.as_ref().filter(|last| last.rollout == ended.id) else { return };
     let outcome = match &last.outcome {
         Outcome::Completed => "completed",
@@ -154,8 +171,9 @@ fn truth(cloud: &mut Cloud, pid: Pid, rollout: Option<&Rollout>, milestone: &Mil
     let name = milestone_name(milestone);
     let Some(candidate) = rollout.and_then(|rollout| rollout.stable).map(Colour::other) else { return };
     let honest = cloud.procs.get(&pid).and_then(|proc| proc.honest.clone());
-    let read = honest.iter().flat_map(|seen| seen.routes.keys().filter_map(|r| read_share(cloud, seen, r, candidate)));
-    let wrong = read.filter(|read| (read - share).abs() > 0.5).next();
+    let mut read =
+        honest.iter().flat_map(|seen| seen.routes.keys().filter_map(|r| read_share(cloud, seen, r, candidate)));
+    let wrong = read.find(|read| (read - share).abs() > 0.5);
     if let Some(wrong) = wrong {
         cloud.violate(15, format!("`{name}` is told at {share} %, but {wrong:.0} % was read"));
     }
@@ -178,10 +196,9 @@ pub(crate) fn not_saved(cloud: &mut Cloud, pid: Pid, save: &Save<'_>) {
     if let Some(proc) = cloud.procs.get_mut(&pid) {
         proc.status = Some(save.status.clone());
     }
-    let carries = honest.routes.keys().any(|route| read_share(cloud, &honest, route, stable.other()).is_some_and(|s| s > 0.0));
-    if carries && !dead(&honest, stable) {
-        if let Some(proc) = cloud.procs.get_mut(&pid) {
-            proc.owes_back = true;
-        }
+    let carries =
+        honest.routes.keys().any(|route| read_share(cloud, &honest, route, stable.other()).is_some_and(|s| s > 0.0));
+    if let (true, false, Some(proc)) = (carries, dead(&honest, stable), cloud.procs.get_mut(&pid)) {
+        proc.owes_back = true;
     }
 }

@@ -18,7 +18,8 @@ use crate::view;
 /// A process sends a write.
 pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect) {
     let Some(proc) = cloud.procs.get(&pid) else { return };
-    let (role, status, loaded, honest) = (proc.role.clone(), proc.status.clone(), proc.loaded.clone(), proc.honest.clone());
+    let (role, status, loaded, honest) =
+        (proc.role.clone(), proc.status.clone(), proc.loaded.clone(), proc.honest.clone());
     let (Some(status), Some(loaded), Some(honest)) = (status, loaded, honest) else { return };
     if !effect.is_back() {
         forward(cloud, pid, &role, effect, &status);
@@ -106,7 +107,14 @@ fn back(cloud: &mut Cloud, status: &Status, loaded: &Record, honest: &Observatio
 }
 
 /// Laws 4, 5, 6, 8 and 9 before traffic is raised.
-fn raise(cloud: &mut Cloud, route: &RouteArn, weights: &Weights, status: &Status, loaded: &Record, honest: &Observation) {
+fn raise(
+    cloud: &mut Cloud,
+    route: &RouteArn,
+    weights: &Weights,
+    status: &Status,
+    loaded: &Record,
+    honest: &Observation,
+) {
     let Some(rollout) = &status.rollout else {
         cloud.violate(1, "weights go forward without a rollout".to_owned());
         return;
@@ -179,7 +187,10 @@ fn exactly_healthy(seen: &Observation, candidate: Colour, revision: Option<&Revi
         return Err(format!("{candidate} does not run the candidate's revision"));
     }
     if new.running != new.desired || new.desired < live.desired {
-        return Err(format!("{candidate} runs {} of {} tasks, the live side wants {}", new.running, new.desired, live.desired));
+        return Err(format!(
+            "{candidate} runs {} of {} tasks, the live side wants {}",
+            new.running, new.desired, live.desired
+        ));
     }
     let targets = targets(seen, candidate).ok_or("target health was not read")?;
     match targets.iter().find(|(_, counts)| counts.healthy < new.desired) {
@@ -211,7 +222,8 @@ fn quiet(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour, honest: &Obser
 
 fn described(cloud: &mut Cloud, colour: Colour) -> Value {
     let service = cloud.place.config.engine.service(colour).to_owned();
-    cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }))["services"][0].clone()
+    cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }))["services"][0]
+        .clone()
 }
 
 /// How a colour is not empty: law 4's precondition for whatever shrinks or replaces its tasks.

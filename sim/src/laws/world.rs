@@ -40,21 +40,23 @@ pub(crate) fn second(cloud: &mut Cloud) {
 
 /// Law 8's exception: weight on a dead side of a settled service, while the other is healthy, is put right, once.
 fn outage(cloud: &mut Cloud) {
-    let settled = cloud.record.status.settled.as_ref().map(|settled| (settled.live, settled.corrected));
-    let Some((live, false)) = settled else {
+    let moved = cloud.weights != cloud.laws.rest && !cloud.laws.rest.is_empty();
+    let watched = moved && cloud.record.status.settled.as_ref().is_some_and(|settled| !settled.corrected);
+    let out = |cloud: &mut Cloud, live: Colour| {
+        cloud.has_weight(live.other()) && healthy(cloud, live.other()) == 0 && healthy(cloud, live) > 0
+    };
+    let Some(live) = Colour::BOTH.into_iter().find(|live| watched && out(cloud, *live)) else {
         cloud.laws.outage = None;
         return;
     };
-    let out = cloud.has_weight(live.other()) && healthy(cloud, live.other()) == 0 && healthy(cloud, live) > 0;
-    if !out {
-        cloud.laws.outage = None;
-        return;
-    }
     let since = *cloud.laws.outage.get_or_insert(cloud.now);
     let since = since.max(cloud.last_fault).max(cloud.laws.meddled);
     let pace = &cloud.schedule.pace;
     if cloud.now - since > pace.margins.settled_look.0.max(pace.sweep) + 2 * pace.bound {
-        cloud.violate(8, format!("{} has weight and no healthy target, {live} is healthy, and nobody puts it right", live.other()));
+        cloud.violate(
+            8,
+            format!("{} has weight and no healthy target, {live} is healthy, and nobody puts it right", live.other()),
+        );
     }
 }
 
@@ -93,7 +95,11 @@ fn silent(cloud: &mut Cloud, rollout: &Rollout) {
     let limit = match &rollout.phase {
         Phase::Holding => config.hold_deadline.0,
         Phase::Registering { .. } | Phase::Starting => config.start_deadline.0,
-        Phase::Shifting { .. } | Phase::Retiring | Phase::Resting | Phase::Returning { .. } | Phase::Clearing { .. } => stall,
+        Phase::Shifting { .. }
+        | Phase::Retiring
+        | Phase::Resting
+        | Phase::Returning { .. }
+        | Phase::Clearing { .. } => stall,
         // A pause begins a stall of its own.
         Phase::Baking { step, .. } => {
             let bake = config.steps.get(*step).map_or(Span(0), |step| step.bake).0;
@@ -113,7 +119,7 @@ fn silent(cloud: &mut Cloud, rollout: &Rollout) {
     }
 }
 
-fn healthy(cloud: &mut Cloud, colour: Colour) -> u32 {
+pub(super) fn healthy(cloud: &mut Cloud, colour: Colour) -> u32 {
     let groups = cloud.place.groups[&colour].clone();
     let counts = groups.iter().map(|group| {
         let answer = cloud.truth(Service::Elb, "DescribeTargetHealth", &json!({ "TargetGroupArn": group }));
@@ -131,8 +137,14 @@ fn harm(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour) -> Option<Strin
         .filter(|(name, side)| side.covers(candidate) && !rollout.forgiven.contains(name.as_str()))
         .map(|(name, _)| name.0.clone())
         .collect();
-    let answer = cloud.truth(Service::CloudWatch, "DescribeAlarms", &json!({ "AlarmNames": covering }));
-    let alarms = answer["MetricAlarms"].as_array().cloned().unwrap_or_default();
+    // No names at all would mean every alarm.
+    let alarms = match covering.is_empty() {
+        true => Vec::new(),
+        false => {
+            let answer = cloud.truth(Service::CloudWatch, "DescribeAlarms", &json!({ "AlarmNames": covering }));
+            answer["MetricAlarms"].as_array().cloned().unwrap_or_default()
+        }
+    };
     if let Some(firing) = alarms.iter().find(|alarm| alarm["StateValue"] == "ALARM") {
         return Some(format!("alarm {} fires", view::text(firing, "AlarmName")));
     }
@@ -146,7 +158,10 @@ const AT_ONCE: u64 = 6_000;
 fn harmed(cloud: &mut Cloud, rollout: &Rollout) {
     let Some(candidate) = rollout.stable.map(Colour::other) else { return };
     let returning = matches!(rollout.phase, Phase::Returning { .. });
-    if !(rollout.phase.flippable() || returning) || !cloud.has_weight(candidate) || healthy(cloud, candidate.other()) == 0 {
+    if !(rollout.phase.flippable() || returning)
+        || !cloud.has_weight(candidate)
+        || healthy(cloud, candidate.other()) == 0
+    {
         cloud.laws.harm = None;
         return;
     }

@@ -121,7 +121,8 @@ impl Port {
             return Ok(());
         }
         for (image, _) in images {
-            let input = json!({ "repositoryName": image.repository, "imageIds": [{ "imageDigest": image.digest.as_str() }] });
+            let input =
+                json!({ "repositoryName": image.repository, "imageIds": [{ "imageDigest": image.digest.as_str() }] });
             self.read(Part::Definitions, Service::Ecr, "DescribeImages", &input).await.map_err(|why| {
                 if why.contains("ImageNotFound") { EffectError::Permanent(why) } else { EffectError::Transient(why) }
             })?;
@@ -171,7 +172,13 @@ impl Port {
         self.write(effect, Service::AutoScaling, "RegisterScalableTarget", input).await.map(drop)
     }
 
-    async fn tidy(&self, effect: &Effect, family: &RevisionArn, keep: u32, in_use: &[RevisionArn]) -> Result<(), EffectError> {
+    async fn tidy(
+        &self,
+        effect: &Effect,
+        family: &RevisionArn,
+        keep: u32,
+        in_use: &[RevisionArn],
+    ) -> Result<(), EffectError> {
         let input = json!({ "familyPrefix": family.family(), "status": "ACTIVE", "sort": "DESC", "maxResults": 100 });
         let list = self.read(Part::Definitions, Service::Ecs, "ListTaskDefinitions", &input).await;
         let list = list.map_err(EffectError::Transient)?;

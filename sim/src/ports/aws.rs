@@ -24,7 +24,13 @@ fn failed(operation: &str, error: &AwsError) -> EffectError {
 
 impl Port {
     /// Reads; what went wrong is a sentence.
-    pub(super) async fn read(&self, part: Part, service: Service, operation: &str, input: &Value) -> Result<Value, String> {
+    pub(super) async fn read(
+        &self,
+        part: Part,
+        service: Service,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Value, String> {
         self.pause().await;
         self.travel().await;
         let answer = {
@@ -83,9 +89,12 @@ impl Port {
             let cloud = &mut *self.cloud.borrow_mut();
             cloud.steps += 1;
             laws::sent(cloud, self.pid, effect);
-            let rollout = cloud.procs.get(&self.pid).and_then(|proc| Some(proc.status.as_ref()?.rollout.as_ref()?.id.clone()));
+            let rollout =
+                cloud.procs.get(&self.pid).and_then(|proc| Some(proc.status.as_ref()?.rollout.as_ref()?.id.clone()));
             let landing = Landing { pid: self.pid, service, operation, input, effect: effect.clone(), rollout };
-            let fault = [Kind::Error, Kind::Throttle, Kind::LostAnswer, Kind::Late].into_iter().find(|kind| cloud.strikes(*kind));
+            let fault = [Kind::Error, Kind::Throttle, Kind::LostAnswer, Kind::Late]
+                .into_iter()
+                .find(|kind| cloud.strikes(*kind));
             (landing, fault)
         };
         match fault {

@@ -198,7 +198,8 @@ impl Port {
             return Reading::Known(RequestCount { count: 0, complete_until: until });
         }
         let balancer = self.cloud.borrow().place.listeners[0].clone();
-        let balancer = balancer.split(":listener/").nth(1).and_then(|path| path.rsplit_once('/')).map_or("", |(path, _)| path);
+        let balancer =
+            balancer.split(":listener/").nth(1).and_then(|path| path.rsplit_once('/')).map_or("", |(path, _)| path);
         let queries: Vec<Value> = groups
             .iter()
             .enumerate()
