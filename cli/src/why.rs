@@ -55,7 +55,14 @@ pub(crate) async fn run(args: &args::Why, installation: &Installation, out: Out)
 async fn repository(name: &str, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
     let services = installation.table.services_by_repository(name).await?;
     if services.is_empty() {
-        return Err(installation.unknown(&ServiceName::from(name)).await);
+        let Some(refused) = installation.table.unconfigured(name).await? else {
+            return Err(installation.unknown(&ServiceName::from(name)).await);
+        };
+        let last = told(&refused.notice);
+        out.document(&serde_json::json!({"repository": name, "services": [], "last": last}), |_| {
+            format!("{}\n{}\n{}", last.title, last.body, last.advice)
+        });
+        return Ok(Exit::Done);
     }
     let list: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
     let document = serde_json::json!({"repository": name, "services": list});

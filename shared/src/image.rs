@@ -43,17 +43,18 @@ pub fn judge(config: &ServiceConfig, status: &Status, image: &ImageRef) -> Resul
     if let Some(why) = status.stale(image) {
         return Err(Refusal::silent(why));
     }
-    if let Some(taken) = status.taken.get(&image.repository) {
-        if let (TagRule::Semver(_), Some(new), Some(old)) = (&rule.tags, version(&image.tag), version(&taken.tag))
-            && new < old
-        {
-            return Err(Refusal::loud(
-                format!("version {new} is older than {old}, which was deployed last"),
-                format!("to go back: flipback deploy {} --image {}:{}", config.name, image.repository, image.tag),
-            ));
-        }
+    if let Some(taken) = status.taken.get(&image.repository)
+        && let (TagRule::Semver(_), Some(new), Some(old)) = (&rule.tags, version(&image.tag), version(&taken.tag))
+        && new < old
+    {
+        return Err(Refusal::loud(
+            format!("version {new} is older than {old}, which was deployed last"),
+            format!("to go back: flipback deploy {} --image {}:{}", config.name, image.repository, image.tag),
+        ));
     }
-    if let Some(held) = status.quarantine.iter().find(|held| held.digests.len() == 1 && held.digests.contains(&image.digest)) {
+    if let Some(held) =
+        status.quarantine.iter().find(|held| held.digests.len() == 1 && held.digests.contains(&image.digest))
+    {
         return Err(Refusal::loud(
             format!("the image is in quarantine: {}", held.reason),
             format!(
@@ -184,7 +185,9 @@ mod tests {
 
     #[test]
     fn a_pre_release_is_deployed_only_when_the_range_names_one() {
-        assert!(judge_tag(TagRule::Semver(">=1.0.0".to_owned()), "v1.5.0-rc.1").unwrap_err().reason.contains("pre-release"));
+        assert!(
+            judge_tag(TagRule::Semver(">=1.0.0".to_owned()), "v1.5.0-rc.1").unwrap_err().reason.contains("pre-release")
+        );
         assert_eq!(judge_tag(TagRule::Semver(">=1.5.0-rc.0".to_owned()), "v1.5.0-rc.1"), Ok(()));
     }
 

@@ -6,9 +6,7 @@ use crate::decision::{Action, Decision, Waiting};
 use crate::ids::ServiceName;
 use crate::notice::Milestone;
 use crate::observation::EffectFailure;
-use crate::ports::{
-    Actuator, Clock, EffectError, HistoryEntry, Observer, Record, Save, Store, StoreError, Waker,
-};
+use crate::ports::{Actuator, Clock, EffectError, HistoryEntry, Observer, Record, Save, Store, StoreError, Waker};
 use crate::rollout::{Intent, Margins, Phase, Wake};
 use crate::time::{Span, Time};
 

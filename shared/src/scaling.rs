@@ -48,7 +48,10 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::NoScalableTarget { colour } => {
-                write!(f, "{colour} has no scalable target: it cannot scale; register one with Application Auto Scaling")
+                write!(
+                    f,
+                    "{colour} has no scalable target: it cannot scale; register one with Application Auto Scaling"
+                )
             }
             Finding::MinIsMax { colour, bound } => {
                 write!(f, "{colour} has min = max = {bound}: it cannot scale; raise the maximum")

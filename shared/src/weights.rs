@@ -34,8 +34,9 @@ pub fn split(current: &Weights, sides: &Sides, percent: u8) -> Result<Weights, S
         |side: &BTreeSet<TargetGroupArn>| current.keys().filter(|tg| side.contains(*tg)).cloned().collect::<Vec<_>>();
     let (stable, candidate) = (ours_in(&sides.stable), ours_in(&sides.candidate));
     if stable.is_empty() || candidate.is_empty() {
-        return Err("the route does not forward to a target group of each colour; add the missing one with weight 0"
-            .to_owned());
+        return Err(
+            "the route does not forward to a target group of each colour; add the missing one with weight 0".to_owned()
+        );
     }
     if current.len() > MAX_TARGET_GROUPS {
         return Err(format!("the route has {} target groups; ALB takes {MAX_TARGET_GROUPS}", current.len()));
@@ -84,7 +85,9 @@ pub fn same_shares(a: &Weights, b: &Weights) -> bool {
 /// Whether all of the two sides' weight is on the stable side.
 #[must_use]
 pub fn all_on_stable(weights: &Weights, sides: &Sides) -> bool {
-    let sum = |side: &BTreeSet<TargetGroupArn>| -> u32 { weights.iter().filter(|(tg, _)| side.contains(*tg)).map(|(_, &w)| w).sum() };
+    let sum = |side: &BTreeSet<TargetGroupArn>| -> u32 {
+        weights.iter().filter(|(tg, _)| side.contains(*tg)).map(|(_, &w)| w).sum()
+    };
     sum(&sides.stable) > 0 && sum(&sides.candidate) == 0
 }
 

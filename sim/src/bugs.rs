@@ -119,6 +119,7 @@ pub(crate) fn margins(bug: Option<Bug>, mut margins: Margins) -> Margins {
 pub(crate) fn loaded(bug: Option<Bug>, record: &mut Record) {
     if bug == Some(Bug::Amnesia) {
         record.status.taken.clear();
+        record.status.seen.clear();
         record.status.quarantine.clear();
     }
 }

@@ -58,7 +58,9 @@ impl Scene {
         let table = Table::new(clients.dynamodb, cloud.outputs().get("TableName").context("no output TableName")?);
         let scene = Scene { cloud, table, colours };
         // The first push is told as one that nobody is configured for: configured earlier, it would be a candidate.
-        scene.until("the first version serves", |_| scene.healthy() == 2 && !scene.cloud.slack_posts().is_empty()).await?;
+        scene
+            .until("the first version serves", |_| scene.healthy() == 2 && !scene.cloud.slack_posts().is_empty())
+            .await?;
         let yaml = scene.yaml(lines);
         for config in shared::config::parse(&yaml).with_context(|| yaml.clone())? {
             scene.table.apply_config(&config, "test").await?;
@@ -75,7 +77,8 @@ impl Scene {
             ("noTraffic", "proceed"),
             ("standby", "1s"),
         ];
-        let engine = format!("{{ managed: {{ blue: shop-blue, green: shop-green, routes: [ \"{}\" ] }} }}", self.colours.rule);
+        let engine =
+            format!("{{ managed: {{ blue: shop-blue, green: shop-green, routes: [ \"{}\" ] }} }}", self.colours.rule);
         let mut text = format!("version: 1\nservices:\n  - name: {SERVICE}\n    engine: {engine}\n");
         let kept = usual.iter().filter(|(key, _)| !lines.iter().any(|(other, _)| other == key));
         for (key, value) in kept.chain(lines) {
@@ -184,8 +187,14 @@ impl Scene {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let log: Vec<String> = self.cloud.function_log().iter().rev().take(25).map(|line| format!("{line:?}")).collect();
-        bail!("never: {what}\nrecord: {:?}\ntold: {:?}\nlog: {}", self.record().await, self.told().await, log.join("\n"));
+        let log: Vec<String> =
+            self.cloud.function_log().iter().rev().take(25).map(|line| format!("{line:?}")).collect();
+        bail!(
+            "never: {what}\nrecord: {:?}\ntold: {:?}\nlog: {}",
+            self.record().await,
+            self.told().await,
+            log.join("\n")
+        );
     }
 
     /// Waits until no rollout runs any more and so many have run.
@@ -196,7 +205,10 @@ impl Scene {
         self.until("settled", |record| {
             record.is_some_and(|record| {
                 let status = &record.status;
-                status.rollouts >= rollouts && status.rollout.is_none() && status.next.is_none() && record.inbox.is_empty()
+                status.rollouts >= rollouts
+                    && status.rollout.is_none()
+                    && status.next.is_none()
+                    && record.inbox.is_empty()
             })
         })
         .await
@@ -233,7 +245,8 @@ impl Scene {
     /// Who did.
     pub async fn end(self) -> anyhow::Result<()> {
         let others: Vec<String> = self.cloud.with_world(|world| {
-            let stranger = |caller: &str| !["function:", "test:", "service:", "template"].iter().any(|k| caller.starts_with(k));
+            let stranger =
+                |caller: &str| !["function:", "test:", "service:", "template"].iter().any(|k| caller.starts_with(k));
             let entries = world.journal().iter().filter(|entry| stranger(&entry.caller));
             entries.map(|entry| format!("{} {}", entry.caller, entry.operation)).collect()
         });

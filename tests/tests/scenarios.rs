@@ -123,16 +123,24 @@ async fn of_two_pushes_at_once_the_newer_ends_live() -> Result {
     let scene = Scene::start(&[]).await?;
     scene.push("2.0.0", "")?;
     scene.push("3.0.0", "")?;
-    scene.until("the newer one is live", |record| {
-        record.is_some_and(|record| {
-            let done = record.status.last.as_ref().is_some_and(|last| last.outcome == Outcome::Completed);
-            let newest = record.status.taken.get(SERVICE).is_some_and(|image| image.tag == "3.0.0");
-            done && newest && record.status.rollout.is_none() && record.status.next.is_none() && record.inbox.is_empty()
+    scene
+        .until("the newer one is live", |record| {
+            record.is_some_and(|record| {
+                let done = record.status.last.as_ref().is_some_and(|last| last.outcome == Outcome::Completed);
+                let newest = record.status.taken.get(SERVICE).is_some_and(|image| image.tag == "3.0.0");
+                done && newest
+                    && record.status.rollout.is_none()
+                    && record.status.next.is_none()
+                    && record.inbox.is_empty()
+            })
         })
-    })
-    .await?;
-    let answer = scene.call(Service::Ecs, "DescribeServices", json!({
-        "cluster": "tests", "services": ["shop-blue", "shop-green"] }))?;
+        .await?;
+    let answer = scene.call(
+        Service::Ecs,
+        "DescribeServices",
+        json!({
+        "cluster": "tests", "services": ["shop-blue", "shop-green"] }),
+    )?;
     let live = usize::from(scene.weights() == (0, 100));
     let definition = answer["services"][live]["taskDefinition"].clone();
     let definition = scene.call(Service::Ecs, "DescribeTaskDefinition", json!({ "taskDefinition": definition }))?;
@@ -146,13 +154,13 @@ async fn of_two_pushes_at_once_the_newer_ends_live() -> Result {
 async fn a_push_during_a_rollback_starts_after_it_and_the_bad_image_does_not_come_back() -> Result {
     let scene = Scene::start(&[("strategy", "{ blueGreen: { bake: 10s } }")]).await?;
     let bad = scene.push("2.0.0", "unhealthy after=4s")?;
-    scene.until("it goes back", |record| {
-        record.and_then(|record| record.status.rollout.as_ref()).is_some_and(|rollout| match rollout.phase {
-            Phase::Returning { .. } | Phase::Clearing { .. } => true,
-            _ => false,
+    scene
+        .until("it goes back", |record| {
+            record
+                .and_then(|record| record.status.rollout.as_ref())
+                .is_some_and(|rollout| matches!(rollout.phase, Phase::Returning { .. } | Phase::Clearing { .. }))
         })
-    })
-    .await?;
+        .await?;
     scene.push("3.0.0", "")?;
     scene.until_settled(2).await?;
     assert_eq!(outcome(&scene).await?, Outcome::Completed);
@@ -191,7 +199,9 @@ async fn throttled_writes_only_cost_time() -> Result {
 async fn a_bake_without_any_traffic_holds_until_it_is_promoted() -> Result {
     let scene = Scene::start(&[("noTraffic", "hold"), ("strategy", "{ blueGreen: { bake: 1s } }")]).await?;
     scene.push("2.0.0", "")?;
-    scene.until("it waits for requests", |record| record.is_some_and(|r| r.status.waiting.contains("requests"))).await?;
+    scene
+        .until("it waits for requests", |record| record.is_some_and(|r| r.status.waiting.contains("requests")))
+        .await?;
     let rollout = scene.record().await?.status.rollout.expect("it runs").id;
     scene.wish(IntentKind::Promote { rollout, step: 0 }).await?;
     scene.until_settled(1).await?;
@@ -206,10 +216,11 @@ async fn a_function_killed_in_the_middle_costs_time_and_nothing_else() -> Result
     scene.until_phase("baking").await?;
     // Its message comes back after the queue's visibility timeout.
     scene.cloud.kill_function("advance");
-    scene.until("it completes", |record| {
-        record.and_then(|record| record.status.last.as_ref()).is_some_and(|last| last.outcome == Outcome::Completed)
-    })
-    .await?;
+    scene
+        .until("it completes", |record| {
+            record.and_then(|record| record.status.last.as_ref()).is_some_and(|last| last.outcome == Outcome::Completed)
+        })
+        .await?;
     assert_eq!((scene.revisions(), scene.weights()), (2, (0, 100)));
     let stored = scene.table.notices(&SERVICE.into(), 100).await?;
     let completed = stored.iter().filter(|s| matches!(s.notice.milestone, Milestone::Completed { .. })).count();

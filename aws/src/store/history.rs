@@ -34,7 +34,8 @@ pub fn notice_of(image: &serde_json::Value) -> Result<(Key, Notice), String> {
         value.ok_or_else(|| format!("the image has no text `{name}`"))
     };
     let key = Key { pk: text("pk")?.to_owned(), sk: text("sk")?.to_owned() };
-    let notice = serde_json::from_str(text("notice")?).map_err(|error| format!("the notice cannot be read: {error}"))?;
+    let notice =
+        serde_json::from_str(text("notice")?).map_err(|error| format!("the notice cannot be read: {error}"))?;
     Ok((key, notice))
 }
 
@@ -166,6 +167,15 @@ impl Table {
             Outcome::Done => Ok(()),
             Outcome::Canceled(reasons) => Err(StoreError::Unavailable(told(&reasons))),
         }
+    }
+
+    /// What was told of pushes to a repository that nobody is configured for, if there were any lately.
+    ///
+    /// # Errors
+    /// As [`Table::notices`].
+    pub async fn unconfigured(&self, repository: &str) -> Result<Option<StoredNotice>, StoreError> {
+        let items = self.query(keys::repository(repository), keys::NOTICE, Some(1)).await?;
+        items.first().map(stored).transpose()
     }
 }
 

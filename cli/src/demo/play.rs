@@ -76,7 +76,7 @@ impl Run<'_> {
         let manners = if set.story.manners.is_empty() { "good" } else { set.story.manners };
         view.tell(&format!("Pushing {}:{PUSHED}, an image that is {manners}", set.service));
         let pushed = cloud.now();
-        stage::push(cloud, PUSH, set.story.service, PUSHED, set.story.manners)?;
+        local::example::push(cloud, PUSH, set.story.service, PUSHED, set.story.manners)?;
         let (look, given_up) = self.follow(view, &traffic, pushed, slack_before).await?;
         let ended = cloud.now();
         traffic.begin_window();

@@ -5,6 +5,7 @@ use super::story::{BEFORE, STORIES, Story, flipback_yaml};
 use anyhow::{Context as _, anyhow, bail};
 use aws::{Clients, Table};
 use local::Cloud;
+use local::example::{Plan, TwoColours, two_colours};
 use model::{Millis, Service, Settings};
 use serde_json::{Value, json};
 use shared::ids::ServiceName;
@@ -61,29 +62,8 @@ pub(crate) fn call(cloud: &Cloud, service: Service, operation: &str, input: Valu
     cloud.call(service, operation, input, SETUP).map_err(|error| anyhow!("setting up, {operation}: {error}"))
 }
 
-/// Pushes an image; from here on the functions act.
-pub(crate) fn push(cloud: &Cloud, caller: &str, repository: &str, tag: &str, manners: &str) -> anyhow::Result<()> {
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 0, "digest": "sha256:none"},
-        "layers": [],
-        "annotations": {
-            "org.opencontainers.image.title": repository,
-            "org.opencontainers.image.version": tag,
-            "flipback.manners": manners,
-        },
-    });
-    let input = json!({"repositoryName": repository, "imageTag": tag, "imageManifest": manifest.to_string()});
-    cloud
-        .call(Service::Ecr, "PutImage", input, caller)
-        .map_err(|error| anyhow!("pushing {repository}:{tag}: {error}"))?;
-    Ok(())
-}
-
 /// Sets everything up and waits until the first images serve. `trouble` says when a function is broken.
 pub(crate) async fn build(cloud: &Cloud, trouble: impl Fn() -> Option<String>) -> anyhow::Result<Stage> {
-    call(cloud, Service::Ecs, "CreateCluster", json!({"clusterName": CLUSTER}))?;
     let mut sets = Vec::new();
     for (place, story) in (0_u16..).zip(&STORIES) {
         sets.push(set(cloud, story, 8081 + place)?);
@@ -102,89 +82,9 @@ pub(crate) async fn build(cloud: &Cloud, trouble: impl Fn() -> Option<String>) -
 
 fn set(cloud: &Cloud, story: &'static Story, port: u16) -> anyhow::Result<Set> {
     let name = story.service;
-    let uri = text(
-        &call(cloud, Service::Ecr, "CreateRepository", json!({"repositoryName": name}))?,
-        "/repository/repositoryUri",
-    )?;
-    push(cloud, SETUP, name, BEFORE, "")?;
-    let balancer = json!({"Name": format!("demo-{name}"), "Subnets": ["subnet-a", "subnet-b"], "Scheme": "internal"});
-    let balancer =
-        text(&call(cloud, Service::Elb, "CreateLoadBalancer", balancer)?, "/LoadBalancers/0/LoadBalancerArn")?;
-    let [blue, green] = [target_group(cloud, name, "blue")?, target_group(cloud, name, "green")?];
-    let nothing = json!([{"Type": "fixed-response", "FixedResponseConfig": {
-        "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such path"}}]);
-    let listener = json!({"LoadBalancerArn": balancer, "Protocol": "HTTP", "Port": port, "DefaultActions": nothing});
-    let listener = text(&call(cloud, Service::Elb, "CreateListener", listener)?, "/Listeners/0/ListenerArn")?;
-    let rule = json!({
-        "ListenerArn": listener, "Priority": 10,
-        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
-        "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [
-            {"TargetGroupArn": blue, "Weight": 100}, {"TargetGroupArn": green, "Weight": 0}]}}],
-    });
-    let rule = text(&call(cloud, Service::Elb, "CreateRule", rule)?, "/Rules/0/RuleArn")?;
-    let definition = json!({
-        "family": name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
-        "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
-        "containerDefinitions": [{"name": "app", "image": format!("{uri}:{BEFORE}"), "essential": true,
-            "portMappings": [{"containerPort": 8080, "protocol": "tcp"}]}],
-    });
-    call(cloud, Service::Ecs, "RegisterTaskDefinition", definition)?;
-    for (colour, group, tasks) in [("blue", &blue, TASKS), ("green", &green, 0)] {
-        service(cloud, name, colour, group, tasks)?;
-        alarm(cloud, &format!("{name}-{colour}-5xx"), &balancer, group)?;
-    }
-    let port = cloud.ports().into_iter().find(|port| port.listener_arn == listener);
-    let address = port.with_context(|| format!("the listener of {name} is not served"))?.real;
+    let plan = Plan { name: name.to_owned(), cluster: CLUSTER.to_owned(), tasks: TASKS, port, tag: BEFORE.to_owned() };
+    let TwoColours { balancer, rule, blue, green, address, .. } = two_colours(cloud, SETUP, &plan)?;
     Ok(Set { story, service: ServiceName::from(name), balancer, rule, blue, green, address })
-}
-
-fn target_group(cloud: &Cloud, name: &str, colour: &str) -> anyhow::Result<String> {
-    let input = json!({
-        "Name": format!("demo-{name}-{colour}"), "Protocol": "HTTP", "Port": 8080, "VpcId": "vpc-demo",
-        "TargetType": "ip", "HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5,
-        "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2,
-        "Matcher": {"HttpCode": "200"},
-    });
-    let arn = text(&call(cloud, Service::Elb, "CreateTargetGroup", input)?, "/TargetGroups/0/TargetGroupArn")?;
-    let delay = json!([{"Key": "deregistration_delay.timeout_seconds", "Value": "5"}]);
-    let input = json!({"TargetGroupArn": arn, "Attributes": delay});
-    call(cloud, Service::Elb, "ModifyTargetGroupAttributes", input)?;
-    Ok(arn)
-}
-
-fn service(cloud: &Cloud, name: &str, colour: &str, group: &str, tasks: u32) -> anyhow::Result<()> {
-    let input = json!({
-        "cluster": CLUSTER, "serviceName": format!("{name}-{colour}"), "taskDefinition": name, "desiredCount": tasks,
-        "launchType": "FARGATE", "healthCheckGracePeriodSeconds": 0,
-        "deploymentConfiguration": {"minimumHealthyPercent": 100, "maximumPercent": 200,
-            "deploymentCircuitBreaker": {"enable": false, "rollback": false}},
-        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"], "securityGroups": ["sg-demo"]}},
-        "loadBalancers": [{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}],
-    });
-    call(cloud, Service::Ecs, "CreateService", input)?;
-    // The idle side rests as Flipback leaves it: from 0 tasks on, and nothing scales it.
-    let rests = tasks == 0;
-    let input = json!({
-        "ServiceNamespace": "ecs", "ResourceId": format!("service/{CLUSTER}/{name}-{colour}"),
-        "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": tasks, "MaxCapacity": 4,
-        "SuspendedState": {"DynamicScalingInSuspended": rests, "DynamicScalingOutSuspended": rests,
-            "ScheduledScalingSuspended": rests},
-    });
-    call(cloud, Service::AutoScaling, "RegisterScalableTarget", input)?;
-    Ok(())
-}
-
-fn alarm(cloud: &Cloud, alarm: &str, balancer: &str, group: &str) -> anyhow::Result<()> {
-    let balancer = balancer.split_once("loadbalancer/").map_or(balancer, |(_, suffix)| suffix);
-    let group = group.rsplit(':').next().unwrap_or(group);
-    let input = json!({
-        "AlarmName": alarm, "Namespace": "AWS/ApplicationELB", "MetricName": "HTTPCode_Target_5XX_Count",
-        "Dimensions": [{"Name": "LoadBalancer", "Value": balancer}, {"Name": "TargetGroup", "Value": group}],
-        "Statistic": "Sum", "Period": 10, "EvaluationPeriods": 1, "Threshold": 5,
-        "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
-    });
-    call(cloud, Service::CloudWatch, "PutMetricAlarm", input)?;
-    Ok(())
 }
 
 /// Waits until blue serves everywhere, and until the pushes of the first images were told as what they were: pushes that
@@ -217,9 +117,4 @@ async fn ready(cloud: &Cloud, sets: &[Set], trouble: impl Fn() -> Option<String>
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-}
-
-fn text(answer: &Value, pointer: &str) -> anyhow::Result<String> {
-    let found = answer.pointer(pointer).and_then(Value::as_str);
-    found.map(str::to_owned).with_context(|| format!("setting up: no {pointer} in {answer}"))
 }

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 use shared::config::{Mode, ServiceConfig};
-use shared::decision::Waiting;
 use shared::ids::{Colour, Digest, RevisionArn, RouteArn};
 use shared::notice::cause;
 use shared::ports::Record;
 use shared::rollout::{
-    Candidate, Ended, Expected, ImageRef, Intent, Outcome, Phase, Quarantined, Rollout, Settled, Status, Target, Wish,
+    Candidate, Ended, Expected, ImageRef, Intent, Outcome, Phase, Quarantined, Rollout, Settled, Target, Wish,
 };
 use shared::time::Time;
 use shared::weights::Weights;
@@ -183,7 +182,7 @@ impl View {
         let waiting = match (status.waiting.is_empty(), inbox.is_empty()) {
             (true, true) => "nothing: it was not looked at yet".to_owned(),
             (true, false) => "the first look".to_owned(),
-            (false, _) => waits_for(status),
+            (false, _) => status.waiting.clone(),
         };
         View {
             service: config.name.to_string(),
@@ -276,12 +275,6 @@ fn quarantine_view(held: &Quarantined) -> QuarantineView {
 
 fn inbox_view(intent: &Intent) -> InboxView {
     InboxView { id: intent.id.to_string(), by: intent.by.clone(), at: Moment(intent.at) }
-}
-
-/// What a status says it waits for. Between two phases it says "nothing" for a moment, while a rollout runs.
-pub(crate) fn waits_for(status: &Status) -> String {
-    let idle = status.waiting == Waiting::Idle.to_string();
-    if idle && status.rollout.is_some() { "the next look".to_owned() } else { status.waiting.clone() }
 }
 
 /// An outcome's name for people.

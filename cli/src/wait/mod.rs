@@ -4,7 +4,7 @@ use crate::args;
 use crate::installation::{Installation, now};
 use crate::output::{Out, Paint, remark};
 use crate::run::Exit;
-use crate::status::{outcome, percent, waits_for, what, words};
+use crate::status::{outcome, percent, what, words};
 use serde::Serialize;
 use shared::ids::{IntentId, RolloutId, ServiceName};
 use shared::notice::{Milestone, Notice, tell};
@@ -232,7 +232,7 @@ fn moving(status: &Status, waiting: Option<&str>) -> Seen {
         waiting: match (waiting, rollout, next) {
             (Some(waiting), _, _) => waiting.to_owned(),
             (None, None, Some(next)) => next,
-            (None, _, _) => waits_for(status),
+            (None, _, _) => status.waiting.clone(),
         },
     }
 }

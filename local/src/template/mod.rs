@@ -238,7 +238,7 @@ mod tests {
         let names: Vec<&str> = template.functions.iter().map(|function| function.name.as_str()).collect();
         assert_eq!(names, ["advance", "check-scaling", "notify", "on-alarm", "on-image-push"]);
         let advance = &template.functions[0];
-        assert_eq!(advance.timeout.as_secs(), 60);
+        assert_eq!(advance.timeout.as_secs(), 20);
         assert_eq!(advance.environment["FLIPBACK_WORK_QUEUE"], "http://127.0.0.1:4566/123456789012/flipback-work.fifo");
         assert_eq!(advance.environment["FLIPBACK_TOPIC"], "arn:aws:sns:eu-west-1:123456789012:flipback-notices");
         assert_eq!(advance.environment["FLIPBACK_SLACK_SECRET"], "arn:secret");

@@ -116,7 +116,10 @@ fn images(typed: &ServiceTyped, name: &str) -> Result<Vec<ImageRule>, ConfigErro
         return Err(meaning(&format!("{name}.image"), "write `image:` or `images:`, not both"));
     }
     if list.is_empty() {
-        return Err(meaning(&format!("{name}.images"), "there is none; name the ECR repository whose pushes deploy it"));
+        return Err(meaning(
+            &format!("{name}.images"),
+            "there is none; name the ECR repository whose pushes deploy it",
+        ));
     }
     let mut seen = BTreeSet::new();
     list.into_iter()
@@ -126,7 +129,10 @@ fn images(typed: &ServiceTyped, name: &str) -> Result<Vec<ImageRule>, ConfigErro
                 return Err(meaning(&place, "write the repository's name only, without registry and tag"));
             }
             if !seen.insert(&image.repository) {
-                return Err(meaning(&place, "two images come from this repository; one entry replaces all its containers"));
+                return Err(meaning(
+                    &place,
+                    "two images come from this repository; one entry replaces all its containers",
+                ));
             }
             match &image.tags {
                 TagRule::Semver(range) => {

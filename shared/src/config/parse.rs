@@ -54,9 +54,8 @@ fn syntax(error: &serde_saphyr::Error) -> ConfigError {
 }
 
 fn unknown_key(found: &str, expected: &[&'static str]) -> String {
-    let nearest = expected.iter().max_by(|a, b| {
-        strsim::jaro_winkler(a, found).total_cmp(&strsim::jaro_winkler(b, found))
-    });
+    let nearest =
+        expected.iter().max_by(|a, b| strsim::jaro_winkler(a, found).total_cmp(&strsim::jaro_winkler(b, found)));
     match nearest {
         Some(nearest) => {
             format!("unknown key `{found}`; did you mean `{nearest}`? Known here: {}", expected.join(", "))

@@ -134,8 +134,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, rollout: &Rollout, live: crate::ids:
         .filter_map(|(route, reading)| Some((route.clone(), reading.known()?.weights.clone())))
         .filter(|(route, _)| rollout.routes.contains_key(route))
         .collect();
-    draft.status.settled =
-        Some(Settled { live, weights, at: draft.now, differs_since: None, corrected: false });
+    draft.status.settled = Some(Settled { live, weights, at: draft.now, differs_since: None, corrected: false });
 }
 
 /// Brings an emptied colour to rest: drained, then its scaling, then its tasks; true when it rests.

@@ -33,7 +33,10 @@ fn by_dimension(draft: &Draft<'_>, alarm: &AlarmReading) -> AlarmSide {
     let watches = |colour: Colour| {
         let by_service = alarm.services.contains(draft.config.engine.service(colour));
         let by_group = draft.service(colour).is_some_and(|service| {
-            service.target_groups.iter().any(|tg| alarm.target_groups.iter().any(|suffix| tg.0.ends_with(suffix.as_str())))
+            service
+                .target_groups
+                .iter()
+                .any(|tg| alarm.target_groups.iter().any(|suffix| tg.0.ends_with(suffix.as_str())))
         });
         by_service || by_group
     };
@@ -78,9 +81,7 @@ pub(super) fn firing(draft: &Draft<'_>, rollout: &Rollout, colour: Colour) -> Ve
 pub(super) fn stable_firing(draft: &Draft<'_>, rollout: &Rollout, stable: Colour) -> Vec<String> {
     firing(draft, rollout, stable)
         .into_iter()
-        .filter(|name| {
-            rollout.sides.get(&AlarmName(name.clone())).is_some_and(|side| !side.covers(stable.other()))
-        })
+        .filter(|name| rollout.sides.get(&AlarmName(name.clone())).is_some_and(|side| !side.covers(stable.other())))
         .collect()
 }
 
@@ -100,9 +101,9 @@ pub(super) fn blind(draft: &Draft<'_>) -> Vec<String> {
 
 /// Forgiveness ends when an alarm was seen OK.
 pub(super) fn end_forgiveness(draft: &Draft<'_>, rollout: &mut Rollout) {
-    rollout.forgiven.retain(|name| {
-        reading(draft, &AlarmName(name.clone())).is_none_or(|alarm| alarm.state != AlarmState::Ok)
-    });
+    rollout
+        .forgiven
+        .retain(|name| reading(draft, &AlarmName(name.clone())).is_none_or(|alarm| alarm.state != AlarmState::Ok));
 }
 
 /// The alarm that says the candidate hurts: told by an event since the first shift, or read.
@@ -111,9 +112,10 @@ pub(super) fn harm(draft: &Draft<'_>, rollout: &Rollout, candidate: Colour) -> O
         rollout.sides.get(&AlarmName(name.to_owned())).is_some_and(|side| side.covers(candidate))
             && !rollout.forgiven.contains(name)
     };
-    let told = draft.fired.iter().find(|fired| {
-        covers(&fired.alarm) && rollout.first_shift.is_some_and(|first| fired.at >= first)
-    });
+    let told = draft
+        .fired
+        .iter()
+        .find(|fired| covers(&fired.alarm) && rollout.first_shift.is_some_and(|first| fired.at >= first));
     if let Some(fired) = told {
         return Some(Cause::Alarm { alarm: fired.alarm.clone(), reason: fired.reason.clone() });
     }

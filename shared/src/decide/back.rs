@@ -13,8 +13,7 @@ use super::{after, inbox, watch};
 pub(super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
     let percent = percent_now(draft, rollout);
     inbox::put_in_quarantine(draft, rollout, &cause);
-    let milestone =
-        Milestone::GoingBack { what: what(&rollout.candidate), cause: cause.clone(), weight: percent };
+    let milestone = Milestone::GoingBack { what: what(&rollout.candidate), cause: cause.clone(), weight: percent };
     draft.tell(Some(&rollout.id), milestone);
     draft.enter(rollout, Phase::Returning { cause });
     rollout.paused = None;
@@ -51,7 +50,12 @@ fn write(draft: &mut Draft<'_>, rollout: &Rollout) -> bool {
         .routes
         .iter()
         .filter(|(route, expected)| {
-            draft.seen.routes.get(*route).and_then(Reading::known).is_none_or(|r| !same_shares(&r.weights, &expected.intended))
+            draft
+                .seen
+                .routes
+                .get(*route)
+                .and_then(Reading::known)
+                .is_none_or(|r| !same_shares(&r.weights, &expected.intended))
         })
         .map(|(route, expected)| (route.clone(), expected.intended.clone()))
         .collect();
@@ -64,9 +68,9 @@ fn write(draft: &mut Draft<'_>, rollout: &Rollout) -> bool {
 
 /// Users' traffic on healthy tasks comes first: never to a side known dead, from a side known alive.
 fn refuses(draft: &Draft<'_>, rollout: &Rollout) -> bool {
-    rollout.stable.is_some_and(|stable| {
-        draft.dead(stable) && draft.alive(stable.other()) && percent_now(draft, rollout) > 0
-    })
+    rollout
+        .stable
+        .is_some_and(|stable| draft.dead(stable) && draft.alive(stable.other()) && percent_now(draft, rollout) > 0)
 }
 
 pub(super) fn returning(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause) -> Rollout {

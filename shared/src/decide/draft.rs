@@ -5,7 +5,7 @@ use crate::decision::{Action, Decision, Effect, Waiting};
 use crate::ids::{Colour, IntentId, RolloutId, TargetGroupArn};
 use crate::notice::{Milestone, Notice};
 use crate::observation::{ColourReading, Observation, Reading, ServiceReading, TargetCounts};
-use crate::rollout::{Candidate, Ended, Margins, Outcome, Phase, Rollout, Status, Target, Wish, FORMAT};
+use crate::rollout::{Candidate, Ended, FORMAT, Margins, Outcome, Phase, Rollout, Status, Target, Wish};
 use crate::time::{Span, Time};
 use crate::weights::Sides;
 
@@ -130,11 +130,7 @@ impl<'a> Draft<'a> {
     pub(super) fn refuse(&mut self, rollout: &Rollout, reason: &str, advice: &str) -> Option<Rollout> {
         self.tell(
             Some(&rollout.id),
-            Milestone::Refused {
-                what: what(&rollout.candidate),
-                reason: reason.to_owned(),
-                advice: advice.to_owned(),
-            },
+            Milestone::Refused { what: what(&rollout.candidate), reason: reason.to_owned(), advice: advice.to_owned() },
         );
         self.end(rollout, Outcome::Refused(reason.to_owned()));
         None

@@ -104,7 +104,12 @@ pub(super) fn starting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
             return rollout;
         }
         let empty = rollout.routes.iter().all(|(route, expected)| {
-            draft.seen.routes.get(route).and_then(Reading::known).is_some_and(|r| same_shares(&r.weights, &expected.intended))
+            draft
+                .seen
+                .routes
+                .get(route)
+                .and_then(Reading::known)
+                .is_some_and(|r| same_shares(&r.weights, &expected.intended))
         });
         if !empty {
             draft.wait(Waiting::Unknown("the weights before the start".to_owned()));
@@ -179,7 +184,10 @@ fn shift(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour, step: usi
                 } else {
                     expected.previous.clone()
                 };
-                writes.push((route.clone(), Expected { previous, intended: weights, foreign_since: None, home: expected.home.clone() }));
+                writes.push((
+                    route.clone(),
+                    Expected { previous, intended: weights, foreign_since: None, home: expected.home.clone() },
+                ));
             }
             Err(why) => {
                 back::turn(draft, rollout, Cause::Failed(format!("route {route}: {why}")));
@@ -287,7 +295,12 @@ pub(super) fn baking(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize, p
     }
     // A write of ours that was lost, or one of another release that landed late: this step's weights shall stand.
     let drifted = rollout.routes.iter().any(|(route, expected)| {
-        draft.seen.routes.get(route).and_then(Reading::known).is_some_and(|r| !same_shares(&r.weights, &expected.intended))
+        draft
+            .seen
+            .routes
+            .get(route)
+            .and_then(Reading::known)
+            .is_some_and(|r| !same_shares(&r.weights, &expected.intended))
     });
     if drifted {
         draft.enter(&mut rollout, Phase::Shifting { step });

@@ -178,7 +178,9 @@ fn routes<'a>(draft: &Draft<'a>) -> Result<Vec<(RouteArn, &'a RouteReading)>, No
                 }
                 if reading.stickiness.is_some() && !draft.config.accept_stickiness {
                     return ever(
-                        format!("route {id} has target group stickiness: clients would stay on a bad side after a flip"),
+                        format!(
+                            "route {id} has target group stickiness: clients would stay on a bad side after a flip"
+                        ),
                         "switch it off, or write `stickiness: accept` in flipback.yaml",
                     );
                 }
@@ -287,7 +289,8 @@ fn begin(draft: &mut Draft<'_>, mut rollout: Rollout, stable: Colour) -> Option<
         .iter()
         .filter_map(|(route, reading)| {
             let weights = reading.known()?.weights.clone();
-            let expected = Expected { previous: weights.clone(), intended: weights.clone(), foreign_since: None, home: weights };
+            let expected =
+                Expected { previous: weights.clone(), intended: weights.clone(), foreign_since: None, home: weights };
             Some((route.clone(), expected))
         })
         .collect();
@@ -321,9 +324,7 @@ fn begin(draft: &mut Draft<'_>, mut rollout: Rollout, stable: Colour) -> Option<
 /// Whether a newer candidate ends this rollout now.
 pub(super) fn superseded(draft: &Draft<'_>, rollout: &Rollout) -> bool {
     match rollout.config.on_new_push {
-        OnNewPush::Supersede => {
-            draft.status.next.as_ref().is_some_and(|next| draft.now >= next.quiet_until)
-        }
+        OnNewPush::Supersede => draft.status.next.as_ref().is_some_and(|next| draft.now >= next.quiet_until),
         // A person's wish for a revision (rollback, redeploy) does not queue behind what it is meant to replace.
         OnNewPush::Queue => draft.status.next.as_ref().is_some_and(|next| match next.target {
             Target::Images(_) => false,

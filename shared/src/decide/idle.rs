@@ -109,9 +109,9 @@ fn settled(draft: &mut Draft<'_>) {
 }
 
 fn now_live(draft: &Draft<'_>, weights: &std::collections::BTreeMap<crate::ids::RouteArn, Weights>) -> Option<Colour> {
-    Colour::BOTH.into_iter().find(|&colour| {
-        draft.sides(colour).is_some_and(|sides| weights.values().all(|w| all_on_stable(w, &sides)))
-    })
+    Colour::BOTH
+        .into_iter()
+        .find(|&colour| draft.sides(colour).is_some_and(|sides| weights.values().all(|w| all_on_stable(w, &sides))))
 }
 
 /// Weights for people: `route-id: group=weight ...`.

@@ -195,16 +195,19 @@ fn pause(draft: &mut Draft<'_>, id: &RolloutId) {
 }
 
 fn resume(draft: &mut Draft<'_>, id: &RolloutId) {
-    let read: BTreeMap<_, _> =
-        draft.seen.routes.iter().filter_map(|(route, reading)| Some((route, reading.known()?.weights.clone()))).collect();
+    let read: BTreeMap<_, _> = draft
+        .seen
+        .routes
+        .iter()
+        .filter_map(|(route, reading)| Some((route, reading.known()?.weights.clone())))
+        .collect();
     match &mut draft.status.rollout {
         Some(rollout) if rollout.id == *id => {
             rollout.paused = None;
             rollout.called = false;
             for (route, expected) in &mut rollout.routes {
                 if let (Some(_), Some(found)) = (expected.foreign_since, read.get(route)) {
-                    *expected =
-                        Expected { previous: found.clone(), foreign_since: None, ..expected.clone() };
+                    *expected = Expected { previous: found.clone(), foreign_since: None, ..expected.clone() };
                 }
             }
         }
@@ -270,7 +273,8 @@ pub(super) fn quarantined<'a>(
     images: &BTreeMap<String, ImageRef>,
 ) -> Option<&'a Quarantined> {
     quarantine.iter().find(|held| {
-        !held.digests.is_empty() && held.digests.iter().all(|digest| images.values().any(|image| image.digest == *digest))
+        !held.digests.is_empty()
+            && held.digests.iter().all(|digest| images.values().any(|image| image.digest == *digest))
     })
 }
 

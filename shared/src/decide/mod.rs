@@ -93,9 +93,8 @@ pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins) -> Ask {
         return Ask { routes: watch, services: watch, targets: watch, ..Ask::default() };
     };
     let base = Ask { routes: true, services: true, targets: true, ..Ask::default() };
-    let drained = |colour| {
-        rollout.emptied.map(|emptied| (BTreeSet::from([colour]), emptied.ceil(margins.metric_period)))
-    };
+    let drained =
+        |colour| rollout.emptied.map(|emptied| (BTreeSet::from([colour]), emptied.ceil(margins.metric_period)));
     match &rollout.phase {
         Phase::Holding => Ask {
             alarms: true,
@@ -110,9 +109,9 @@ pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins) -> Ask {
         Phase::Starting | Phase::Shifting { .. } => Ask { alarms: true, scaling: true, ..base },
         Phase::Baking { .. } => {
             let wants = match config.no_traffic {
-                NoTraffic::Hold => rollout.stable.map(|stable| {
-                    (BTreeSet::from([stable.other()]), rollout.since.floor(margins.metric_period))
-                }),
+                NoTraffic::Hold => rollout
+                    .stable
+                    .map(|stable| (BTreeSet::from([stable.other()]), rollout.since.floor(margins.metric_period))),
                 NoTraffic::Proceed => None,
             };
             Ask { alarms: true, requests: wants, ..base }

@@ -360,7 +360,9 @@ fn law_10_a_rollout_whose_candidate_no_alarm_covers_is_refused() {
         scene.look(&[]);
         scene.pass(Span::secs(10));
     }
-    assert!(matches!(scene.status.last.clone().unwrap().outcome, Outcome::Refused(why) if why.contains("no alarm covers green")));
+    assert!(
+        matches!(scene.status.last.clone().unwrap().outcome, Outcome::Refused(why) if why.contains("no alarm covers green"))
+    );
 }
 
 #[test]
@@ -528,7 +530,10 @@ fn a_rollback_in_standby_flips_and_after_the_end_redeploys() {
     scene.until("idle");
     scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
     let rollout = scene.status.rollout.clone().unwrap();
-    assert_eq!((rollout.candidate.wish, rollout.candidate.target), (Wish::RollbackTo, crate::rollout::Target::Revision(revision(1))));
+    assert_eq!(
+        (rollout.candidate.wish, rollout.candidate.target),
+        (Wish::RollbackTo, crate::rollout::Target::Revision(revision(1)))
+    );
 }
 
 #[test]

@@ -105,7 +105,9 @@ fn put_right(
         return;
     }
     let on = |draft: &Draft<'_>, colour: Colour| {
-        draft.sides(colour.other()).is_some_and(|sides| found.iter().any(|(_, w)| candidate_percent(w, &sides) != Some(0)))
+        draft
+            .sides(colour.other())
+            .is_some_and(|sides| found.iter().any(|(_, w)| candidate_percent(w, &sides) != Some(0)))
     };
     for to in [stable, stable.other()] {
         if draft.alive(to) && draft.dead(to.other()) && on(draft, to.other()) {

@@ -31,11 +31,7 @@ impl AlarmChange {
                 id: IntentId(format!("alarm/{}/{}/{event_id}", self.alarm, self.at.0)),
                 at: self.at,
                 by: "CloudWatch".to_owned(),
-                what: IntentKind::AlarmFired {
-                    alarm: self.alarm.0.clone(),
-                    at: self.at,
-                    reason: self.reason.clone(),
-                },
+                what: IntentKind::AlarmFired { alarm: self.alarm.0.clone(), at: self.at, reason: self.reason.clone() },
             }),
             AlarmState::Ok | AlarmState::InsufficientData => None,
         }

@@ -53,7 +53,8 @@ fn image(event: &Envelope<'_>) -> Result<Event, String> {
     }
     let repository = event.text("repository-name")?;
     let digest = event.text("image-digest")?;
-    let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()));
+    let hex =
+        digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()));
     if hex.is_none() {
         return Err(format!("detail.image-digest {digest:?} is not sha256: and 64 hexadecimal digits"));
     }

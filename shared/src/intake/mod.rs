@@ -140,13 +140,19 @@ mod tests {
     #[test]
     fn an_event_of_somebody_else_is_ignored_by_name() {
         let event = envelope("aws.s3", "Object Created", json!({}));
-        assert_eq!(read(&event), Ok(Event::Ignored("no trigger for source aws.s3, detail-type Object Created".to_owned())));
+        assert_eq!(
+            read(&event),
+            Ok(Event::Ignored("no trigger for source aws.s3, detail-type Object Created".to_owned()))
+        );
     }
 
     #[test]
     fn a_malformed_event_says_which_member_is_wrong() {
         let event = envelope("aws.ecr", "ECR Image Action", json!({ "action-type": "PUSH", "result": "SUCCESS" }));
-        assert_eq!(read(&event).unwrap_err().to_string(), "malformed event e1: detail.repository-name is missing or no text");
+        assert_eq!(
+            read(&event).unwrap_err().to_string(),
+            "malformed event e1: detail.repository-name is missing or no text"
+        );
         assert!(read(&json!([])).unwrap_err().what.contains("not a JSON object"));
         assert!(read(&json!({ "source": "aws.ecr" })).unwrap_err().what.contains("detail-type"));
     }

@@ -67,7 +67,11 @@ mod tests {
     #[test]
     fn a_tag_cannot_call_the_channel() {
         let card = refused("api:<!channel>", "a & b <@U1>").to_string();
-        assert!(!card.contains("<!channel>\"") && card.contains("a &amp; b &lt;@U1&gt;") || card.contains("A &amp; b &lt;@U1&gt;"), "{card}");
+        assert!(
+            !card.contains("<!channel>\"") && card.contains("a &amp; b &lt;@U1&gt;")
+                || card.contains("A &amp; b &lt;@U1&gt;"),
+            "{card}"
+        );
         assert!(!refused("x", "<!here>").to_string().contains("<!here>"));
     }
 

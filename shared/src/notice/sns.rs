@@ -19,12 +19,8 @@ pub struct Publication {
 #[must_use]
 pub fn publication(notice: &Notice) -> Publication {
     let telling = tell(notice);
-    let subject: String = telling
-        .title
-        .chars()
-        .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
-        .take(99)
-        .collect();
+    let subject: String =
+        telling.title.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).take(99).collect();
     let mut text = format!("{}\n\n{}\n", telling.title, telling.body);
     if !telling.advice.is_empty() {
         text.push_str(&format!("\n{}\n", telling.advice));

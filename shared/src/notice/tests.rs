@@ -19,7 +19,12 @@ fn every() -> Vec<Milestone> {
     vec![
         Milestone::Started { what: what(), colour: Colour::Green, from: revision(41), steps },
         Milestone::Step { what: what(), weight: 10, bake: Span::mins(3), number: 1, of: 2 },
-        Milestone::Completed { what: what(), revision: Some(revision(42)), took: Span::secs(754), standby: Span::mins(10) },
+        Milestone::Completed {
+            what: what(),
+            revision: Some(revision(42)),
+            took: Span::secs(754),
+            standby: Span::mins(10),
+        },
         Milestone::Completed { what: what(), revision: None, took: Span::secs(754), standby: Span(0) },
         Milestone::GoingBack { what: what(), cause: alarm(), weight: 10 },
         rolled_back(alarm(), vec![digest()]),
@@ -29,7 +34,11 @@ fn every() -> Vec<Milestone> {
         rolled_back(Cause::Person("ada asked for it".to_owned()), vec![digest()]),
         rolled_back(Cause::Superseded, vec![]),
         rolled_back(Cause::Failed("start: access denied".to_owned()), vec![]),
-        Milestone::Refused { what: what(), reason: "tag main is not a version".to_owned(), advice: "retag it".to_owned() },
+        Milestone::Refused {
+            what: what(),
+            reason: "tag main is not a version".to_owned(),
+            advice: "retag it".to_owned(),
+        },
         Milestone::Held { what: what(), waits_for: "alarms to be OK: lb-5xx".to_owned(), until: Time(3_600_000) },
         Milestone::Observed { what: what(), colour: Colour::Green },
         Milestone::Call { why: "the rollback has not taken".to_owned(), advice: "flipback status shows it".to_owned() },

@@ -126,16 +126,15 @@ pub fn tell(notice: &Notice) -> Telling {
             format!("All preconditions hold; {what} would start on {colour}. Nothing is changed in mode observe."),
             "To let it act: `mode: act` in flipback.yaml, then flipback apply".to_owned(),
         ),
-        Milestone::Call { why, advice } => telling(
-            Tone::Bad,
-            format!("{service}: a person must look"),
-            format!("{}.", capital(why)),
-            advice.clone(),
-        ),
+        Milestone::Call { why, advice } => {
+            telling(Tone::Bad, format!("{service}: a person must look"), format!("{}.", capital(why)), advice.clone())
+        }
         Milestone::Corrected { found, to } => telling(
             Tone::Bad,
             format!("{service}: weights on a dead side were put right"),
-            format!("Somebody else's weights ({found}) sent traffic to a side without healthy targets. It is on {to} again. This is done once; further changes are only told."),
+            format!(
+                "Somebody else's weights ({found}) sent traffic to a side without healthy targets. It is on {to} again. This is done once; further changes are only told."
+            ),
             "Find what wrote them: often an infrastructure apply. See docs/operations.md, weights".to_owned(),
         ),
         Milestone::Changed { found } => telling(
@@ -150,12 +149,9 @@ pub fn tell(notice: &Notice) -> Telling {
             format!("{}.", capital(reason)),
             format!("flipback status {service} shows where it stands"),
         ),
-        Milestone::Scaling { findings } => telling(
-            Tone::Bad,
-            format!("{service}: scaling"),
-            format!("{}.", findings.join(". ")),
-            String::new(),
-        ),
+        Milestone::Scaling { findings } => {
+            telling(Tone::Bad, format!("{service}: scaling"), format!("{}.", findings.join(". ")), String::new())
+        }
     }
 }
 
