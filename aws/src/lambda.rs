@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use serde_json::{Map, Value, json};
+use shared::intake::{self, Event};
 use shared::ports::Clock;
 use shared::rollout::Margins;
 use shared::time::Time;
@@ -127,6 +128,23 @@ impl Wiring {
             clock: SystemClock,
             env,
             clients,
+        }
+    }
+}
+
+/// Reads an event for a handler. What is ignored or malformed is logged, with the reason, and is none: delivering it
+/// again would not help.
+#[must_use]
+pub fn event(payload: &Value) -> Option<Event> {
+    match intake::read(payload) {
+        Ok(Event::Ignored(why)) => {
+            tracing::info!(why, "ignored");
+            None
+        }
+        Ok(event) => Some(event),
+        Err(malformed) => {
+            tracing::warn!(%malformed, "dropped: delivering it again would not help");
+            None
         }
     }
 }

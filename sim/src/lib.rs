@@ -4,6 +4,7 @@
 //! [`run`](run::run) plays it: the product's own loop in several processes that interleave at every call, over one
 //! [`model::World`]. [`laws`] watches every step; [`bugs`] are planted to see that it does.
 
+pub mod beliefs;
 pub mod bugs;
 mod cloud;
 pub mod counts;

@@ -24,6 +24,9 @@ struct Options {
     /// Plants a bug by name (`list` prints them).
     #[arg(long)]
     bug: Option<String>,
+    /// Turns one of the model's beliefs about AWS over, by name (`list` prints them).
+    #[arg(long)]
+    belief: Option<String>,
     /// Goes on after a broken law.
     #[arg(long)]
     keep_going: bool,
@@ -47,18 +50,34 @@ fn main() -> ExitCode {
             }
         },
     };
+    let belief = options.belief.as_deref();
+    if belief == Some("list") {
+        sim::beliefs::ALL.iter().for_each(|name| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
+    let draw = |seed| {
+        let mut schedule = Schedule::draw(seed);
+        let known = belief.is_none_or(|name| sim::beliefs::turn_over(&mut schedule.pace.settings.beliefs, name));
+        known.then_some(schedule)
+    };
+    if draw(0).is_none() {
+        eprintln!("no belief has this name; --belief list prints them");
+        return ExitCode::from(2);
+    }
     if let Some(seed) = options.replay {
-        let outcome = run(&Schedule::draw(seed), bug, true);
-        return if report(&outcome, seed, bug) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let Some(schedule) = draw(seed) else { return ExitCode::FAILURE };
+        let outcome = run(&schedule, bug, true);
+        return if report(&outcome, seed, bug, belief) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let mut counts = Counts::default();
     let mut broken = 0_u64;
     let mut steps = Vec::new();
     for seed in options.from..options.from.saturating_add(options.seeds) {
-        let outcome = run(&Schedule::draw(seed), bug, false);
+        let Some(schedule) = draw(seed) else { break };
+        let outcome = run(&schedule, bug, false);
         steps.push(outcome.steps);
         counts.add(&outcome.counts);
-        if !report(&outcome, seed, bug) {
+        if !report(&outcome, seed, bug, belief) {
             broken += 1;
             if !options.keep_going {
                 break;
@@ -72,9 +91,10 @@ fn main() -> ExitCode {
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(outcome: &Outcome, seed: u64, bug: Option<Bug>) -> bool {
+fn report(outcome: &Outcome, seed: u64, bug: Option<Bug>, belief: Option<&str>) -> bool {
     let Some(violation) = &outcome.violation else { return true };
-    let with = bug.map_or(String::new(), |bug| format!(" --bug {}", bug.name()));
+    let mut with = bug.map_or(String::new(), |bug| format!(" --bug {}", bug.name()));
+    with.push_str(&belief.map_or(String::new(), |name| format!(" --belief {name}")));
     println!("seed {seed}: {violation}\n  replay: cargo run -p sim --release -- --replay {seed}{with}");
     false
 }

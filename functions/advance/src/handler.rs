@@ -1,7 +1,7 @@
 //! The one forward writer. Wakes from the FIFO queue are looked at; timers are moved into it; the minute's sweep and
 //! ECS's events put wakes into it.
 
-use aws::lambda::{Unit, Wiring, emf};
+use aws::lambda::{Unit, Wiring, emf, event as event_of};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::ids::ServiceName;
@@ -24,14 +24,11 @@ pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result
     }
     let span = info_span!("event", event = intake::id(&event.payload));
     async {
-        match intake::read(&event.payload) {
-            Ok(Event::Tick) => sweep::sweep(wiring).await?,
-            Ok(Event::Ecs(hint)) => hinted(wiring, &hint).await?,
-            Ok(Event::Ignored(why)) => info!(why, "ignored"),
-            Ok(other @ (Event::Push(_) | Event::Alarm(_))) => {
-                warn!(?other, "not an event of this function: its rule is wrong");
-            }
-            Err(malformed) => warn!(%malformed, "dropped: delivering it again would not help"),
+        match event_of(&event.payload) {
+            Some(Event::Tick) => sweep::sweep(wiring).await?,
+            Some(Event::Ecs(hint)) => hinted(wiring, &hint).await?,
+            Some(other) => warn!(?other, "not an event of this function: its rule is wrong"),
+            None => {}
         }
         Ok(Value::Null)
     }

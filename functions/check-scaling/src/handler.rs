@@ -1,6 +1,6 @@
 //! On a schedule: can every configured service still scale? Reports, changes nothing.
 
-use aws::lambda::{Unit, Wiring, emf};
+use aws::lambda::{Unit, Wiring, emf, event as event_of};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use shared::ids::ServiceName;
@@ -15,20 +15,13 @@ use tracing::{Instrument, info, info_span, warn};
 pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<(), Error> {
     let span = info_span!("scaling", event = intake::id(&event.payload));
     async {
-        match intake::read(&event.payload) {
-            Ok(Event::Tick) => check_all(wiring).await,
-            Ok(Event::Ignored(why)) => {
-                info!(why, "ignored");
-                Ok(())
-            }
-            Ok(other @ (Event::Push(_) | Event::Alarm(_) | Event::Ecs(_))) => {
+        match event_of(&event.payload) {
+            Some(Event::Tick) => check_all(wiring).await,
+            Some(other) => {
                 warn!(?other, "not a tick: this function's rule is wrong");
                 Ok(())
             }
-            Err(malformed) => {
-                warn!(%malformed, "dropped: delivering it again would not help");
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
     .instrument(span)

@@ -1,6 +1,6 @@
 //! An alarm changed its state. When it fires, the traffic goes back here, at once; `advance` does the rest.
 
-use aws::lambda::{Unit, Wiring, emf};
+use aws::lambda::{Unit, Wiring, emf, event as event_of};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use shared::ids::ServiceName;
@@ -16,20 +16,13 @@ pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result
     let id = intake::id(&event.payload).to_owned();
     let span = info_span!("alarm", event = id);
     async {
-        match intake::read(&event.payload) {
-            Ok(Event::Alarm(change)) => take(wiring, &change, &id).await,
-            Ok(Event::Ignored(why)) => {
-                info!(why, "ignored");
-                Ok(())
-            }
-            Ok(other @ (Event::Push(_) | Event::Ecs(_) | Event::Tick)) => {
+        match event_of(&event.payload) {
+            Some(Event::Alarm(change)) => take(wiring, &change, &id).await,
+            Some(other) => {
                 warn!(?other, "not an alarm event: this function's rule is wrong");
                 Ok(())
             }
-            Err(malformed) => {
-                warn!(%malformed, "dropped: delivering it again would not help");
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
     .instrument(span)

@@ -1,6 +1,6 @@
 //! An image was pushed: by policy it becomes a candidate, or is refused in words. Recorded, then the loop is woken.
 
-use aws::lambda::Wiring;
+use aws::lambda::{Wiring, event as event_of};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use shared::ids::ServiceName;
@@ -15,20 +15,13 @@ use tracing::{Instrument, info, info_span, warn};
 pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<(), Error> {
     let span = info_span!("push", event = intake::id(&event.payload));
     async {
-        match intake::read(&event.payload) {
-            Ok(Event::Push(push)) => take(wiring, &push).await,
-            Ok(Event::Ignored(why)) => {
-                info!(why, "ignored");
-                Ok(())
-            }
-            Ok(other @ (Event::Alarm(_) | Event::Ecs(_) | Event::Tick)) => {
+        match event_of(&event.payload) {
+            Some(Event::Push(push)) => take(wiring, &push).await,
+            Some(other) => {
                 warn!(?other, "not an image event: this function's rule is wrong");
                 Ok(())
             }
-            Err(malformed) => {
-                warn!(%malformed, "dropped: delivering it again would not help");
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
     .instrument(span)

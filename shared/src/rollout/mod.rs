@@ -1,14 +1,22 @@
 //! The saved status of a service: the rollout that runs, what was seen settled, and what must not start again.
 
+mod candidate;
+mod intent;
+mod margins;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::ServiceConfig;
-use crate::ids::{AlarmName, Colour, Digest, IntentId, RevisionArn, RolloutId, RouteArn};
+use crate::ids::{AlarmName, Colour, Digest, RevisionArn, RolloutId, RouteArn};
 use crate::observation::{ScalingReading, Suspended};
-use crate::time::{Span, Time};
+use crate::time::Time;
 use crate::weights::Weights;
+
+pub use candidate::{Candidate, ImageRef, Target, Wish};
+pub use intent::{Intent, IntentKind};
+pub use margins::Margins;
 
 /// The version of the saved form. A newer release reads every older one.
 pub const FORMAT: u32 = 1;
@@ -101,83 +109,6 @@ pub struct Wake {
     pub token: u64,
     /// When the next look is due.
     pub due: Time,
-}
-
-/// What shall run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Candidate {
-    /// Which images or which revision.
-    pub target: Target,
-    /// Who wished it.
-    pub wish: Wish,
-    /// When it was first wished.
-    pub at: Time,
-    /// It starts nothing before this time: later pushes may join it.
-    pub quiet_until: Time,
-    /// `--force`: alarms that fire already are no hindrance, nor are older versions and quarantine.
-    pub force: bool,
-}
-
-/// Which images or which revision shall run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Target {
-    /// The live revision with these images, by repository.
-    Images(BTreeMap<String, ImageRef>),
-    /// A revision that exists already (rollback to).
-    Revision(RevisionArn),
-    /// The live revision again (redeploy).
-    Live,
-}
-
-impl Target {
-    /// The digests of the images; empty for a revision.
-    #[must_use]
-    pub fn digests(&self) -> BTreeSet<Digest> {
-        match self {
-            Target::Images(images) => images.values().map(|image| image.digest.clone()).collect(),
-            Target::Revision(_) | Target::Live => BTreeSet::new(),
-        }
-    }
-}
-
-/// Where a wish came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Wish {
-    /// An image was pushed.
-    Push,
-    /// `flipback deploy`.
-    Deploy,
-    /// `flipback redeploy`.
-    Redeploy,
-    /// `flipback rollback` to a revision.
-    RollbackTo,
-}
-
-/// One image, pinned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageRef {
-    /// The registry's host (`ACCOUNT.dkr.ecr.REGION.amazonaws.com`).
-    pub registry: String,
-    /// The repository's name.
-    pub repository: String,
-    /// The tag it was pushed with, for people.
-    pub tag: String,
-    /// What is deployed.
-    pub digest: Digest,
-    /// When it was pushed.
-    pub pushed_at: Time,
-}
-
-impl ImageRef {
-    /// `registry/repository@digest`, as it stands in the task definition.
-    #[must_use]
-    pub fn pinned(&self) -> String {
-        format!("{}/{}@{}", self.registry, self.repository, self.digest)
-    }
 }
 
 /// An image set that hurt.
@@ -466,142 +397,6 @@ impl Phase {
             | Phase::Resting
             | Phase::Returning { .. }
             | Phase::Clearing { .. } => false,
-        }
-    }
-}
-
-/// A wish or a fact for one service, recorded by whoever learned of it and consumed once by `decide`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Intent {
-    /// The same wish told twice has the same id.
-    pub id: IntentId,
-    /// When it was recorded.
-    pub at: Time,
-    /// Who, for people (`arn:...`, `ECR push`).
-    pub by: String,
-    /// What.
-    pub what: IntentKind,
-}
-
-/// What is wished or known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "kind")]
-pub enum IntentKind {
-    /// An image that passed the policy.
-    Push {
-        /// The image.
-        image: ImageRef,
-    },
-    /// Deploy these images.
-    Deploy {
-        /// The images.
-        images: Vec<ImageRef>,
-        /// See [`Candidate::force`].
-        force: bool,
-    },
-    /// The live revision again.
-    Redeploy,
-    /// Back: flip if a rollout can still be flipped, else redeploy the revision.
-    Rollback {
-        /// Bound to this rollout: it does nothing to another.
-        rollout: Option<RolloutId>,
-        /// The revision; none: the one before.
-        to: Option<RevisionArn>,
-    },
-    /// End the present bake, or the standby, now.
-    Promote {
-        /// The rollout it is meant for.
-        rollout: RolloutId,
-        /// The step it is meant for.
-        step: usize,
-    },
-    /// Stand still.
-    Pause {
-        /// The rollout it is meant for.
-        rollout: RolloutId,
-    },
-    /// Go on; takes foreign weights as a new beginning.
-    Resume {
-        /// The rollout it is meant for.
-        rollout: RolloutId,
-    },
-    /// Roll the running rollout back.
-    Abort {
-        /// The rollout it is meant for.
-        rollout: RolloutId,
-    },
-    /// Lift the quarantine from sets with this digest.
-    Release {
-        /// The digest.
-        digest: Digest,
-    },
-    /// An alarm changed to ALARM.
-    AlarmFired {
-        /// The alarm's name.
-        alarm: String,
-        /// When it did.
-        at: Time,
-        /// CloudWatch's words.
-        reason: String,
-    },
-}
-
-/// Margins of one installation. The defaults are AWS's pace; the local cloud uses shorter ones so that a story takes
-/// seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Margins {
-    /// A forward write is not sent later than this after its decision. Shorter than every function's timeout.
-    pub forward: Span,
-    /// A write that was sent has taken effect, and is visible to reads, after this at the latest.
-    pub effect_lifetime: Span,
-    /// Between the first read of weight 0 and any shrinking of that side (design: 60 s).
-    pub drain: Span,
-    /// Between looks while something is in motion.
-    pub look: Span,
-    /// A reading that would make Flipback act against the world must be seen again after this.
-    pub confirm: Span,
-    /// How long ECS may take to replace a lost task of the candidate before that counts as an ailment.
-    pub replace: Span,
-    /// The period of ALB metrics (60 s on AWS).
-    pub metric_period: Span,
-    /// After this CloudWatch has a period's datapoints (up to 2 minutes on AWS).
-    pub metric_delay: Span,
-    /// Between looks at a settled service.
-    pub settled_look: Span,
-}
-
-impl Default for Margins {
-    fn default() -> Self {
-        Margins {
-            forward: Span::secs(10),
-            effect_lifetime: Span::secs(30),
-            drain: Span::secs(60),
-            look: Span::secs(15),
-            confirm: Span::secs(10),
-            replace: Span::secs(120),
-            metric_period: Span::secs(60),
-            metric_delay: Span::secs(120),
-            settled_look: Span::mins(15),
-        }
-    }
-}
-
-impl Margins {
-    /// The margins of the local cloud: the same rules, a faster world.
-    #[must_use]
-    pub fn quick() -> Margins {
-        Margins {
-            forward: Span::secs(5),
-            effect_lifetime: Span::secs(2),
-            drain: Span::secs(3),
-            look: Span::secs(1),
-            confirm: Span::secs(1),
-            replace: Span::secs(10),
-            metric_period: Span::secs(10),
-            metric_delay: Span::secs(2),
-            settled_look: Span::secs(30),
         }
     }
 }
