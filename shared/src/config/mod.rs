@@ -1,6 +1,6 @@
 //! The configuration file `flipback.yaml`: what people write, and what it means.
 //!
-//! [`typed`] holds the file as written; [`ServiceConfig`] is one service of it, checked, and pinned into a rollout when
+//! [`File`] is the file as written; [`ServiceConfig`] is one service of it, checked, and pinned into a rollout when
 //! that starts: `apply` changes the configuration, never a running rollout.
 
 mod advice;

@@ -4,7 +4,7 @@ use crate::decision::{Action, Waiting};
 use crate::ids::{Colour, RolloutId};
 use crate::notice::Milestone;
 use crate::rollout::{Phase, Rollout};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::weights::{Weights, all_on_stable, same_shares};
 
 use super::draft::Draft;
@@ -48,6 +48,9 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
     settled(draft);
 }
 
+/// Weights are put right once; what sets them again within this time is not fought.
+const EPISODE: Span = Span::mins(60);
+
 /// Settled routes are watched: weights reset to an empty colour by somebody else are an outage (law 8).
 fn settled(draft: &mut Draft<'_>) {
     let Some(mut settled) = draft.status.settled.clone() else { return };
@@ -60,9 +63,10 @@ fn settled(draft: &mut Draft<'_>) {
         }
     }
     if found.is_empty() {
-        if settled.differs_since.is_some() {
+        let over = settled.corrected && draft.now.since(settled.at) >= EPISODE;
+        if settled.differs_since.is_some() || over {
             settled.differs_since = None;
-            settled.corrected = false;
+            settled.corrected &= !over;
             draft.status.settled = Some(settled);
         }
         return;
@@ -85,6 +89,7 @@ fn settled(draft: &mut Draft<'_>) {
             return;
         }
         settled.corrected = true;
+        settled.at = draft.now;
         for (route, weights) in settled.weights.clone() {
             draft.back(Action::Weights { route, weights });
         }

@@ -4,8 +4,8 @@
 //! how it shall be, so a lost, repeated or late call changes nothing but the time it takes. [`ask`] says what the next
 //! look must read.
 //!
-//! The phases of a rollout, each in the file that decides it: [`hold`] (before anything is touched), [`forward`]
-//! (registering, starting, shifting, baking), [`after`] (standby, the door, rest) and [`back`].
+//! The phases of a rollout, each in the file that decides it: `hold` (before anything is touched), `forward`
+//! (registering, starting, shifting, baking), `after` (standby, the door, rest) and `back`.
 
 mod after;
 mod alarms;

@@ -272,6 +272,14 @@ fn law_8_settled_weights_reset_to_the_empty_colour_are_put_right() {
     let decision = scene.look(&[]);
     assert_eq!(decision.effects[0].action, Action::Weights { route: RULE.into(), weights: weights(0, 100) });
     assert!(matches!(decision.notices[0].milestone, Milestone::Corrected { .. }));
+    // A tool that sets them again a little later is not fought.
+    scene.obey();
+    scene.look(&[]);
+    scene.weigh(100, 0);
+    for _ in 0..4 {
+        scene.pass(Span::secs(15));
+        assert!(scene.look(&[]).effects.is_empty());
+    }
 }
 
 #[test]

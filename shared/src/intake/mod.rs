@@ -1,7 +1,7 @@
 //! From an event to what it says. An event is read by its source and detail-type, never by trying types; what is not
 //! ours is ignored with the reason, what is malformed is an error that says where.
 //!
-//! A new trigger is one file here and one line in [`REGISTRY`].
+//! A new trigger is one file here and one line in `REGISTRY`.
 
 mod alarm;
 mod ecr;
