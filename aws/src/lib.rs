@@ -8,6 +8,7 @@ mod alarms;
 mod clients;
 mod clock;
 mod count;
+pub mod deliver;
 mod errors;
 pub mod images;
 pub mod lambda;

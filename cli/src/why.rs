@@ -91,6 +91,7 @@ fn matters(notice: &Notice) -> bool {
         Milestone::Refused { .. }
         | Milestone::RolledBack { .. }
         | Milestone::GoingBack { .. }
+        | Milestone::Cancelled { .. }
         | Milestone::Held { .. }
         | Milestone::Call { .. }
         | Milestone::Corrected { .. }

@@ -91,9 +91,7 @@ pub fn not_configured(image: &ImageRef) -> Refusal {
 /// The registry of the account and region in which the service's load balancer is. Pushes elsewhere reach this
 /// installation only by a forwarded event; ECS may not be permitted to pull from there.
 fn at_home(config: &ServiceConfig, image: &ImageRef) -> Result<(), Refusal> {
-    let Some(route) = config.engine.routes.first() else { return Ok(()) };
-    let mut parts = route.as_str().split(':').skip(3);
-    let (Some(region), Some(account)) = (parts.next(), parts.next()) else { return Ok(()) };
+    let Some((region, account)) = config.home() else { return Ok(()) };
     if image.registry.starts_with(&format!("{account}.dkr.ecr.{region}.")) {
         return Ok(());
     }

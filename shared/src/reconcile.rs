@@ -107,8 +107,8 @@ pub async fn reconcile<C: Clock, O: Observer, A: Actuator, S: Store, W: Waker>(
             // Until it begins, a held rollout goes by the configuration of today.
             if rollout.phase == Phase::Holding { &record.config } else { &rollout.config }
         });
-        let ask = decide::ask(config, &record.status, margins);
         let at = ports.clock.now();
+        let ask = decide::ask(config, &record.status, margins, at);
         let mut seen = ports.observer.observe(config, &ask, at).await;
         seen.failures = std::mem::take(&mut failures);
         let now = ports.clock.now();
@@ -273,7 +273,7 @@ fn count(decision: &Decision, report: &mut Report) {
         match notice.milestone {
             Milestone::Started { .. } => report.started += 1,
             Milestone::Completed { .. } => report.completed += 1,
-            Milestone::GoingBack { .. } => report.rolled_back += 1,
+            Milestone::GoingBack { .. } | Milestone::Cancelled { .. } => report.rolled_back += 1,
             Milestone::Step { .. }
             | Milestone::RolledBack { .. }
             | Milestone::Refused { .. }

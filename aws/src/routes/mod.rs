@@ -50,16 +50,25 @@ async fn read_group(client: &Client, routes: &[RouteArn]) -> BTreeMap<RouteArn, 
                 match describe(client, std::slice::from_ref(route)).await {
                     Ok(found) => take(&mut readings, std::slice::from_ref(route), &found),
                     Err(failure) => {
-                        readings.insert(route.clone(), Reading::Unknown(failure.to_string()));
+                        readings.insert(route.clone(), failed(&failure));
                     }
                 }
             }
         }
         Err(failure) => {
-            readings.extend(routes.iter().map(|route| (route.clone(), Reading::Unknown(failure.to_string()))));
+            readings.extend(routes.iter().map(|route| (route.clone(), failed(&failure))));
         }
     }
     readings
+}
+
+/// A route that is not there is known to send nothing anywhere, and cannot be written.
+fn failed(failure: &Failure) -> Reading<RouteReading> {
+    if failure.kind == Kind::NotFound {
+        let unwritable = Some(format!("there is no such rule or listener ({failure})"));
+        return Reading::Known(RouteReading { weights: Weights::new(), stickiness: None, unwritable });
+    }
+    Reading::Unknown(failure.to_string())
 }
 
 fn take(into: &mut BTreeMap<RouteArn, Reading<RouteReading>>, routes: &[RouteArn], found: &BTreeMap<RouteArn, Read>) {

@@ -8,7 +8,9 @@ use shared::ids::{Colour, ServiceName};
 use shared::ports::StoreError;
 use shared::rollout::Status;
 
-use super::items::{self, Item, delete, delete_if, get_number, get_text, key_item, number, put, put_new, text, with};
+use super::items::{
+    self, Item, delete, delete_if, get_json, get_number, get_text, key_item, number, put, put_new, text, with,
+};
 use super::keys::{self, Key};
 use super::{Built, Outcome, TELL_FOUND, Table, built, config_of, refused, told};
 
@@ -23,6 +25,12 @@ pub enum ApplyError {
         /// Whose it is.
         owner: String,
     },
+    /// A rollout runs that uses what the new configuration gives up.
+    #[error(
+        "the rollout {0} runs and uses colours, routes, alarms or repositories that this configuration gives up; wait for \
+         its end (flipback wait), or abort it"
+    )]
+    Running(String),
     /// A rollout runs, so the service cannot be removed.
     #[error("the rollout {0} runs; abort it or wait for its end")]
     Busy(String),
@@ -75,6 +83,13 @@ impl Table {
             let lookups = lookups(config);
             for key in &lookups {
                 actions.push(put(&self.name, key_item(key))?);
+            }
+            let running = state.as_ref().map(|state| get_json::<Status>(state, "status")).transpose()?;
+            if let (Some(before), Some(rollout)) = (&before, running.and_then(|status| status.rollout)) {
+                let kept = before.claims().iter().all(|thing| claims.contains(thing));
+                if !kept || !self::lookups(before).is_subset(&lookups) {
+                    return Err(ApplyError::Running(rollout.id.0));
+                }
             }
             if let Some(before) = &before {
                 for key in self::lookups(before).difference(&lookups) {

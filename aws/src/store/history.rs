@@ -8,6 +8,7 @@ use shared::time::{Span, Time};
 use super::items::{self, KEPT, get_json, get_number, get_text, key_item, number, put, put_new, text};
 use super::keys::{self, Key};
 use super::{Outcome, Table, refused, told};
+use crate::deliver::Channel;
 use crate::errors::During;
 
 /// How long it stays told that nobody is configured for a repository.
@@ -122,18 +123,40 @@ impl Table {
         Ok(notices)
     }
 
-    /// Notes that a notice was delivered. An item that is gone stays gone.
+    /// Notes that a notice reached every channel. An item that is gone stays gone.
     ///
     /// # Errors
     /// The table could not be written.
     pub async fn mark_delivered(&self, key: &Key, at: Time) -> Result<(), StoreError> {
+        self.mark(key, "delivered_at", at).await
+    }
+
+    /// Notes that a notice reached one channel.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    pub async fn mark_sent(&self, key: &Key, channel: Channel, at: Time) -> Result<(), StoreError> {
+        self.mark(key, channel.mark(), at).await
+    }
+
+    /// The channels that a notice has reached.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn sent(&self, key: &Key) -> Result<Vec<Channel>, StoreError> {
+        let item = self.get(key).await?.unwrap_or_default();
+        Ok(Channel::ALL.into_iter().filter(|channel| item.contains_key(channel.mark())).collect())
+    }
+
+    async fn mark(&self, key: &Key, attribute: &str, at: Time) -> Result<(), StoreError> {
         let request = self
             .client
             .update_item()
             .table_name(&self.name)
             .set_key(Some(key_item(key)))
-            .update_expression("SET delivered_at = :at")
+            .update_expression("SET #mark = :at")
             .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#mark", attribute)
             .expression_attribute_values(":at", number(at.0));
         match request.send().await.during("dynamodb:UpdateItem") {
             Err(failure) if failure.code.as_deref() != Some("ConditionalCheckFailedException") => {

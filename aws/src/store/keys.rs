@@ -125,7 +125,7 @@ fn shard(name: &ServiceName) -> u64 {
 }
 
 /// FNV-1a with 64 bits: the same in every release, since it is part of stored keys.
-pub(super) fn fnv(text: &str) -> u64 {
+pub fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 

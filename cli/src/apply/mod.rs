@@ -145,7 +145,11 @@ async fn write(installation: &Installation, configs: &[ServiceConfig]) -> anyhow
                 Err(ApplyError::Store(error)) => {
                     return Err(anyhow::Error::from(error).context(config.name.to_string()));
                 }
-                Err(error @ (ApplyError::Busy(_) | ApplyError::TooMany(_))) => {
+                Err(error @ (ApplyError::Running(_) | ApplyError::Busy(_))) => {
+                    let advice = format!("flipback wait {}, then apply again", config.name);
+                    return Err(plain(format!("{}: {error}", config.name), advice));
+                }
+                Err(error @ ApplyError::TooMany(_)) => {
                     return Err(plain(
                         format!("{}: {error}", config.name),
                         "name fewer routes or alarms in one service",

@@ -56,6 +56,8 @@ async fn batch(wiring: &Wiring, records: &[Value], until: Time) -> Value {
         let fifo = text("eventSourceARN").ends_with(".fifo");
         let result = if failed_services.contains(&message.service) {
             Err("an earlier message of its group failed".to_owned())
+        } else if wiring.clock.now() >= until {
+            Err("no time is left in this invocation".to_owned())
         } else if fifo {
             look(wiring, &message, share).instrument(span.clone()).await
         } else {

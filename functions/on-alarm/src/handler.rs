@@ -5,7 +5,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use shared::ids::ServiceName;
 use shared::intake::{self, AlarmChange, Event};
-use shared::ports::{Clock, Waker};
+use shared::ports::{Clock, Store, Waker};
 use shared::reconcile::{Ports, Role, WokenBy, reconcile};
 use shared::rollout::Intent;
 use shared::time::Span;
@@ -50,6 +50,12 @@ async fn for_service(
     fired: Option<&Intent>,
     service: &ServiceName,
 ) -> Result<(), Error> {
+    // An alarm of this name in another region, forwarded here, says nothing of this service.
+    let config = wiring.table.load(service).await?.config;
+    if config.home().is_some_and(|(region, account)| (region, account) != (&change.home.0, &change.home.1)) {
+        info!(home = ?change.home, "an alarm of the same name somewhere else");
+        return Ok(());
+    }
     let back = match fired {
         Some(intent) => flip_back(wiring, change, intent, service).await,
         // OK again: a held push may start.
@@ -82,7 +88,8 @@ async fn flip_back(wiring: &Wiring, change: &AlarmChange, intent: &Intent, servi
         Some(at) => {
             let seconds = at.since(change.at).0 as f64 / 1000.0;
             info!(rollout, seconds, applied = ?report.applied, "flipped back");
-            let metrics = [("AlarmToWeights", Unit::Seconds, seconds), ("RolledBack", Unit::Count, 1.0)];
+            let rolled_back = f64::from(report.rolled_back);
+            let metrics = [("AlarmToWeights", Unit::Seconds, seconds), ("RolledBack", Unit::Count, rolled_back)];
             emf(&[("Service", service.as_str())], &metrics);
         }
         None => info!(rollout, waiting = ?report.waiting, "nothing to flip back"),

@@ -133,6 +133,13 @@ impl ServiceConfig {
         self.images.iter().find(|image| image.repository == repository)
     }
 
+    /// The region and account the service is in, as its first route's ARN tells.
+    #[must_use]
+    pub fn home(&self) -> Option<(&str, &str)> {
+        let mut parts = self.engine.routes.first()?.as_str().split(':').skip(3);
+        Some((parts.next()?, parts.next()?))
+    }
+
     /// What the service owns; no other service may name one of these (design: one owner per thing).
     #[must_use]
     pub fn claims(&self) -> Vec<String> {

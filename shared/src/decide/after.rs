@@ -1,13 +1,13 @@
 //! After 100 %: standby, the one-way door, and the old side's way to rest.
 
 use crate::decision::{Action, Waiting};
-use crate::observation::Suspended;
+use crate::observation::{Reading, Suspended};
 use crate::rollout::{Cause, Outcome, Phase, Rollout, ScalingWanted, Settled};
 use crate::time::Time;
 
 use super::draft::Draft;
 use super::watch::{Watched, drained, follow, scaling, watch};
-use super::{back, hold};
+use super::{alarms, back, hold};
 
 pub(super) fn standby(draft: &mut Draft<'_>, mut rollout: Rollout, until: Time) -> Rollout {
     let Some(stable) = rollout.stable else {
@@ -34,6 +34,13 @@ pub(super) fn standby(draft: &mut Draft<'_>, mut rollout: Rollout, until: Time) 
         return rollout;
     }
     if draft.now >= until {
+        // The last way back does not close unseen.
+        if let Err(why) = alarms::quiet(draft, &rollout, stable.other())
+            && draft.now < until.plus(rollout.config.stall_deadline)
+        {
+            draft.wait(Waiting::Unknown(why));
+            return rollout;
+        }
         draft.enter(&mut rollout, Phase::Retiring);
         door(draft, &rollout);
         return rollout;
@@ -134,12 +141,17 @@ pub(super) fn settle(draft: &mut Draft<'_>, rollout: &Rollout, live: crate::ids:
         .filter_map(|(route, reading)| Some((route.clone(), reading.known()?.weights.clone())))
         .filter(|(route, _)| rollout.routes.contains_key(route))
         .collect();
-    draft.status.settled = Some(Settled { live, weights, at: draft.now, differs_since: None, corrected: false });
+    draft.status.settled =
+        Some(Settled { live, weights, at: draft.now, differs_since: None, corrected: false, correcting: None });
 }
 
 /// Brings an emptied colour to rest: drained, then its scaling, then its tasks; true when it rests.
 pub(super) fn rest(draft: &mut Draft<'_>, rollout: &mut Rollout, colour: crate::ids::Colour) -> bool {
     let Some(service) = draft.service(colour) else {
+        // A service that somebody deleted rests for good.
+        if draft.colour(colour).is_some_and(|reading| reading.service == Reading::Known(None)) {
+            return true;
+        }
         draft.wait(Waiting::Unknown(draft.service_doubt(colour)));
         return false;
     };

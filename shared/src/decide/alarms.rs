@@ -136,7 +136,7 @@ pub(super) fn quiet(draft: &Draft<'_>, rollout: &Rollout, candidate: Colour) -> 
         match draft.seen.alarms.get(name) {
             Some(Reading::Known(Some(alarm))) => match alarm.state {
                 AlarmState::Ok => {}
-                AlarmState::InsufficientData if alarm.missing_is_quiet => {}
+                AlarmState::InsufficientData if alarm.missing_is_quiet || rollout.blind.contains(&name.0) => {}
                 AlarmState::InsufficientData => {
                     return Err(format!(
                         "alarm {name} has no data; set its TreatMissingData to notBreaching if that means quiet"

@@ -1,22 +1,32 @@
 //! The way back: always allowed until the door, per route, retried at every look, never compensated.
 
 use crate::decision::{Action, Waiting};
+use crate::ids::RouteArn;
 use crate::notice::Milestone;
 use crate::observation::Reading;
 use crate::rollout::{Cause, Expected, Outcome, Phase, Rollout, ScalingWanted, Target};
-use crate::weights::{Weights, candidate_percent, same_shares, split};
+use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares, split};
 
 use super::draft::{Draft, what};
 use super::{after, inbox, watch};
 
 /// Turns a rollout back: saved with the cause, and the weights written in the same decision.
 pub(super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
-    let percent = percent_now(draft, rollout);
-    inbox::put_in_quarantine(draft, rollout, &cause);
-    let milestone = Milestone::GoingBack { what: what(&rollout.candidate), cause: cause.clone(), weight: percent };
-    draft.tell(Some(&rollout.id), milestone);
-    draft.enter(rollout, Phase::Returning { cause });
+    let quarantined = inbox::put_in_quarantine(draft, rollout, &cause);
     rollout.paused = None;
+    let what = what(&rollout.candidate);
+    if rollout.first_shift.is_none() {
+        // No weight was moved, so none is written: what stands there is not ours to change.
+        draft.tell(Some(&rollout.id), Milestone::Cancelled { what, cause: cause.clone(), quarantined });
+        draft.enter(rollout, Phase::Clearing { cause });
+        rollout.told_back = true;
+        rollout.emptied = Some(draft.now);
+        draft.again();
+        return;
+    }
+    let weight = percent_now(draft, rollout);
+    draft.tell(Some(&rollout.id), Milestone::GoingBack { what, cause: cause.clone(), weight });
+    draft.enter(rollout, Phase::Returning { cause });
     aim(draft, rollout);
     write(draft, rollout);
     draft.wait(Waiting::WeightsBack);
@@ -28,58 +38,56 @@ fn percent_now(draft: &Draft<'_>, rollout: &Rollout) -> u8 {
     seen.max().unwrap_or(0)
 }
 
-/// The weights before the first shift are where every route goes back to; what was read there is kept as previous.
+/// Where every route goes back to: all of it on the stable side. What was read there is kept as previous.
 fn aim(draft: &Draft<'_>, rollout: &mut Rollout) {
     let sides = rollout.stable.and_then(|stable| draft.sides(stable));
     for (route, expected) in &mut rollout.routes {
         let from = draft.seen.routes.get(route).and_then(Reading::known).map_or(&expected.intended, |r| &r.weights);
-        // Without the services' target groups the saved weights still tell which group is whose.
-        let back = sides.as_ref().and_then(|sides| split(from, sides, 0).ok()).unwrap_or_else(|| expected.home.clone());
+        // Without the services' target groups the saved weights still tell which group is whose. A route from which
+        // somebody took the candidate's group, or which is gone, sends it nothing: it is back as it stands.
+        let back = match &sides {
+            _ if from.is_empty() => from.clone(),
+            Some(sides) if all_on_stable(from, sides) => from.clone(),
+            Some(sides) => split(from, sides, 0).unwrap_or_else(|_| expected.home.clone()),
+            None => expected.home.clone(),
+        };
         let home = expected.home.clone();
         *expected = Expected { previous: from.clone(), intended: back, foreign_since: None, home };
     }
 }
 
-/// Writes every route that does not read as it shall; a route that could not be read is written as well.
+/// Writes every route that does not read as it shall; a route that could not be read is written as well. True: all are
+/// back.
 fn write(draft: &mut Draft<'_>, rollout: &Rollout) -> bool {
     let mut all_back = true;
-    if refuses(draft, rollout) {
-        return false;
-    }
-    let writes: Vec<(crate::ids::RouteArn, Weights)> = rollout
+    let writes: Vec<(RouteArn, Weights)> = rollout
         .routes
         .iter()
         .filter(|(route, expected)| {
-            draft
-                .seen
-                .routes
-                .get(*route)
-                .and_then(Reading::known)
-                .is_none_or(|r| !same_shares(&r.weights, &expected.intended))
+            let reading = draft.seen.routes.get(*route).and_then(Reading::known);
+            reading.is_none_or(|r| !same_shares(&r.weights, &expected.intended))
         })
+        .inspect(|_| all_back = false)
+        .filter(|(route, _)| !refuses(draft, rollout, route))
         .map(|(route, expected)| (route.clone(), expected.intended.clone()))
         .collect();
     for (route, weights) in writes {
-        all_back = false;
         draft.back(Action::Weights { route, weights });
     }
     all_back
 }
 
-/// Users' traffic on healthy tasks comes first: never to a side known dead, from a side known alive.
-fn refuses(draft: &Draft<'_>, rollout: &Rollout) -> bool {
-    rollout
-        .stable
-        .is_some_and(|stable| draft.dead(stable) && draft.alive(stable.other()) && percent_now(draft, rollout) > 0)
+/// Users' traffic on healthy tasks comes first: a route never goes to a side known dead on it, from one known alive.
+fn refuses(draft: &Draft<'_>, rollout: &Rollout, route: &RouteArn) -> bool {
+    let Some(Reading::Known(reading)) = draft.seen.routes.get(route) else { return false };
+    let weights = [&reading.weights];
+    rollout.stable.is_some_and(|stable| {
+        let carries = draft.sides(stable).is_some_and(|sides| candidate_percent(&reading.weights, &sides) != Some(0));
+        carries && draft.dead_on(stable, &weights) && draft.alive_on(stable.other(), &weights)
+    })
 }
 
 pub(super) fn returning(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause) -> Rollout {
-    if refuses(draft, &rollout) {
-        let why = "the stable side has no healthy target; the traffic stays where healthy tasks are".to_owned();
-        draft.call(&mut rollout, why.clone(), "bring the stable side up; the flip follows by itself");
-        draft.wait(Waiting::Person(why));
-        return rollout;
-    }
     aim(draft, &mut rollout);
     if write(draft, &rollout) {
         let took = draft.now.since(rollout.since);
@@ -92,6 +100,12 @@ pub(super) fn returning(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Caus
         }
         draft.enter(&mut rollout, Phase::Clearing { cause });
         rollout.emptied = Some(draft.now);
+        return rollout;
+    }
+    if rollout.routes.keys().any(|route| refuses(draft, &rollout, route)) {
+        let why = "the stable side has no healthy target; the traffic stays where healthy tasks are".to_owned();
+        draft.call(&mut rollout, why.clone(), "bring the stable side up; the flip follows by itself");
+        draft.wait(Waiting::Person(why));
         return rollout;
     }
     if draft.now >= rollout.since.plus(rollout.config.start_deadline.min(MAX_RETURN)) {
@@ -118,17 +132,18 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
             (Some(_) | None, None) | (None, Some(_)) => false,
         }
     });
-    if late {
+    let handed_on = draft.status.next.is_some();
+    if late && !(rollout.first_shift.is_none() && handed_on) {
         // A forward write that landed late, or somebody else: before the watch ends it goes back again.
         let until = rollout.weights_until.plus(draft.margins.effect_lifetime);
-        if draft.now <= until.plus(draft.margins.effect_lifetime) {
+        if rollout.first_shift.is_some() && draft.now <= until.plus(draft.margins.effect_lifetime) {
             draft.enter(&mut rollout, Phase::Returning { cause });
             aim(draft, &mut rollout);
             write(draft, &rollout);
             draft.wait(Waiting::WeightsBack);
             return Some(rollout);
         }
-        let why = "weights were changed after the rollback".to_owned();
+        let why = "somebody else's weights stand on the route of a rollout that went back".to_owned();
         draft.call(&mut rollout, why.clone(), "flipback status shows them; nothing is written over them");
         draft.wait(Waiting::ForeignWeights(why));
         return Some(rollout);
@@ -147,7 +162,6 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
         draft.wait(Waiting::Unknown("the weights after the rollback".to_owned()));
         return Some(rollout);
     }
-    let handed_on = draft.status.next.is_some();
     if !handed_on && !after::rest(draft, &mut rollout, stable.other()) {
         return Some(rollout);
     }
@@ -165,7 +179,9 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
     if cause == Cause::Superseded {
         inherit(draft, &rollout);
     }
-    after::settle(draft, &rollout, stable);
+    if !late {
+        after::settle(draft, &rollout, stable);
+    }
     draft.end(&rollout, Outcome::RolledBack(cause));
     None
 }

@@ -7,7 +7,7 @@ use crate::notice::{Milestone, Notice};
 use crate::observation::{ColourReading, Observation, Reading, ServiceReading, TargetCounts};
 use crate::rollout::{Candidate, Ended, FORMAT, Margins, Outcome, Phase, Rollout, Status, Target, Wish};
 use crate::time::{Span, Time};
-use crate::weights::Sides;
+use crate::weights::{Sides, Weights};
 
 use super::Input;
 
@@ -112,6 +112,7 @@ impl<'a> Draft<'a> {
         rollout.since = self.now;
         rollout.called = false;
         rollout.ailing = None;
+        rollout.relapses = 0;
     }
 
     /// Ends a rollout.
@@ -132,6 +133,9 @@ impl<'a> Draft<'a> {
             Some(&rollout.id),
             Milestone::Refused { what: what(&rollout.candidate), reason: reason.to_owned(), advice: advice.to_owned() },
         );
+        // The same image pushed again, once what was wrong is mended, shall be a candidate again.
+        let digests = rollout.candidate.target.digests();
+        self.status.taken.retain(|_, image| !digests.contains(&image.digest));
         self.end(rollout, Outcome::Refused(reason.to_owned()));
         None
     }
@@ -165,14 +169,37 @@ impl<'a> Draft<'a> {
         service.target_groups.iter().map(|tg| Some((tg, *reading.targets.get(tg)?.known()?))).collect()
     }
 
-    /// Whether a colour is known to have no healthy target in one of its groups.
-    pub(super) fn dead(&self, colour: Colour) -> bool {
-        self.targets(colour).is_some_and(|all| all.iter().any(|(_, counts)| counts.healthy == 0))
+    /// The counts of a colour's target groups that carry traffic on one of these routes.
+    fn routed(&self, colour: Colour, weights: &[&Weights]) -> Option<Vec<TargetCounts>> {
+        let all = self.targets(colour)?;
+        let in_route = |tg: &TargetGroupArn| weights.iter().any(|weights| weights.contains_key(tg));
+        let routed: Vec<TargetCounts> = all.into_iter().filter(|(tg, _)| in_route(tg)).map(|(_, c)| c).collect();
+        (!routed.is_empty()).then_some(routed)
     }
 
-    /// Whether a colour is known to have a healthy target in each of its groups.
+    fn every_route(&self) -> Vec<&'a Weights> {
+        self.seen.routes.values().filter_map(|reading| Some(&reading.known()?.weights)).collect()
+    }
+
+    /// Whether a colour is known to have no healthy target in one of its groups on these routes. States that say nothing
+    /// of health (`unused`, `unavailable`) are no proof of death.
+    pub(super) fn dead_on(&self, colour: Colour, weights: &[&Weights]) -> bool {
+        self.routed(colour, weights).is_some_and(|all| all.iter().any(|c| c.healthy == 0 && c.other == 0))
+    }
+
+    /// Whether a colour is known to have a healthy target in each of its groups on these routes.
+    pub(super) fn alive_on(&self, colour: Colour, weights: &[&Weights]) -> bool {
+        self.routed(colour, weights).is_some_and(|all| all.iter().all(|c| c.healthy > 0))
+    }
+
+    /// [`dead_on`](Self::dead_on) any route that was read.
+    pub(super) fn dead(&self, colour: Colour) -> bool {
+        self.dead_on(colour, &self.every_route())
+    }
+
+    /// [`alive_on`](Self::alive_on) every route that was read.
     pub(super) fn alive(&self, colour: Colour) -> bool {
-        self.targets(colour).is_some_and(|all| all.iter().all(|(_, counts)| counts.healthy > 0))
+        self.alive_on(colour, &self.every_route())
     }
 
     /// The sides by target group, if both services are known.

@@ -81,11 +81,12 @@ pub(super) fn starting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
     }
     let fit = health::fit(draft, candidate, &revision);
     let deadline = rollout.since.plus(rollout.config.start_deadline);
+    let deadline = rollout.paused.map_or(deadline, |at| deadline.max(at.plus(rollout.config.stall_deadline)));
     if draft.now >= deadline {
         // Only tasks that were seen not to be healthy are to blame: an answer that did not come is not the image's fault.
         let seen_all = draft.targets(candidate).is_some() && draft.service(stable).is_some();
         let cause = match fit {
-            Err(missing) if seen_all => Cause::NotHealthyInTime(missing),
+            Err(missing) if seen_all && rollout.paused.is_none() => Cause::NotHealthyInTime(missing),
             Err(unknown) => Cause::Deadline(unknown),
             Ok(()) => Cause::Deadline(format!("it was healthy, but waited for {}", draft.status.waiting)),
         };
@@ -96,6 +97,10 @@ pub(super) fn starting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
         draft.wait(Waiting::Unknown(draft.service_doubt(candidate)));
         return rollout;
     };
+    if rollout.paused.is_some() && !rollout.arrived {
+        draft.wait(Waiting::Paused);
+        return rollout;
+    }
     if service.task_definition != revision || service.desired < live.desired {
         if rollout.arrived && service.task_definition != revision {
             let found = service.task_definition.short();
@@ -224,6 +229,10 @@ pub(super) fn shifting(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize)
         .iter()
         .all(|(route, expected)| read(route).is_some_and(|r| same_shares(&r.weights, &expected.intended)));
     if all_there {
+        // From now on the weights before are somebody else's as well, should they be read again.
+        for expected in rollout.routes.values_mut() {
+            expected.previous = expected.intended.clone();
+        }
         draft.enter(&mut rollout, Phase::Baking { step, promoted: false });
         if percent == 100 {
             rollout.emptied = Some(draft.now);
@@ -293,20 +302,6 @@ pub(super) fn baking(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize, p
         Watched::Stop => return rollout,
         Watched::Clear => {}
     }
-    // A write of ours that was lost, or one of another release that landed late: this step's weights shall stand.
-    let drifted = rollout.routes.iter().any(|(route, expected)| {
-        draft
-            .seen
-            .routes
-            .get(route)
-            .and_then(Reading::known)
-            .is_some_and(|r| !same_shares(&r.weights, &expected.intended))
-    });
-    if drifted {
-        draft.enter(&mut rollout, Phase::Shifting { step });
-        draft.wait(Waiting::WeightsTo(this.weight));
-        return rollout;
-    }
     let until = rollout.since.plus(this.bake);
     let ends = rollout.paused.map_or(until, |paused| until.max(paused)).plus(rollout.config.stall_deadline);
     if !follow(draft, &mut rollout, candidate) || !follow(draft, &mut rollout, stable) {
@@ -322,7 +317,9 @@ pub(super) fn baking(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize, p
         draft.wait_until(Waiting::Bake { weight: this.weight, until }, until);
         return rollout;
     } else {
-        no_raise(draft, &mut rollout, stable).or_else(|| no_traffic(draft, &rollout, candidate, promoted))
+        no_raise(draft, &mut rollout, stable)
+            .or_else(|| unread(draft, &rollout))
+            .or_else(|| no_traffic(draft, &rollout, candidate, promoted))
     };
     if let Some(waiting) = held {
         if draft.now >= ends {
@@ -352,6 +349,15 @@ pub(super) fn baking(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize, p
     draft.enter(&mut rollout, Phase::Standby { until });
     draft.wait_until(Waiting::Standby(until), until);
     rollout
+}
+
+/// A step ends only where its weights are read on every route.
+fn unread(draft: &Draft<'_>, rollout: &Rollout) -> Option<Waiting> {
+    let unread = rollout.routes.iter().find(|(route, expected)| {
+        let reading = draft.seen.routes.get(*route).and_then(Reading::known);
+        reading.is_none_or(|r| !same_shares(&r.weights, &expected.intended))
+    });
+    unread.map(|(route, _)| Waiting::Unknown(format!("the weights of {route}")))
 }
 
 /// No request at all proves nothing (law 6): what the configuration says about that.

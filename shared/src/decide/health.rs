@@ -46,8 +46,9 @@ pub(super) fn fit(draft: &Draft<'_>, colour: Colour, revision: &RevisionArn) -> 
     Ok(())
 }
 
-/// What ails a candidate that carries traffic, and for how long it must be seen before it counts.
-pub(super) fn ailment(draft: &Draft<'_>, colour: Colour, revision: &RevisionArn) -> Option<(String, Span)> {
+/// What ails a candidate that carries traffic, and for how long it must be seen before it counts. `ran` is the most tasks
+/// that were seen running.
+pub(super) fn ailment(draft: &Draft<'_>, colour: Colour, revision: &RevisionArn, ran: u32) -> Option<(String, Span)> {
     let reading = draft.colour(colour)?.service.known()?;
     let Some(service) = reading else {
         return Some((format!("the {colour} service does not exist any more"), draft.margins.confirm));
@@ -76,7 +77,8 @@ pub(super) fn ailment(draft: &Draft<'_>, colour: Colour, revision: &RevisionArn)
     if let Some(looping) = crash_loop(draft, colour) {
         return Some((looping, draft.margins.confirm));
     }
-    if service.running < service.desired {
+    // Tasks that are wanted and were never there are a slow scale-out, not lost ones.
+    if service.running < service.desired.min(ran) {
         let what = format!("{} of {} tasks run on {colour}", service.running, service.desired);
         return Some((what, draft.margins.replace));
     }

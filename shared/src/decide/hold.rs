@@ -46,7 +46,8 @@ pub(super) fn decide(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Roll
                     Some(rollout)
                 }
                 None => {
-                    rollout.ailing = Some(Ailing { since: draft.now, what: reason.clone() });
+                    let patience = draft.margins.confirm;
+                    rollout.ailing = Some(Ailing { since: draft.now, what: reason.clone(), patience });
                     draft.wait(Waiting::Unknown(format!("{reason} (to be seen again)")));
                     Some(rollout)
                 }
@@ -127,6 +128,9 @@ fn check(draft: &Draft<'_>, rollout: &mut Rollout) -> Result<Colour, Not> {
         && let Err(why) = watch::drained(draft, rollout, stable.other())
     {
         return Err(Not::Yet(Waiting::IdleColourBusy(format!("{name}: {why}"))));
+    }
+    if rollout.paused.is_some() {
+        return Err(Not::Yet(Waiting::Paused));
     }
     Ok(stable)
 }
@@ -259,9 +263,10 @@ fn alarms(draft: &Draft<'_>, rollout: &mut Rollout, stable: Colour) -> Result<()
         );
     }
     let firing = alarms::all_firing(draft);
-    rollout.forgiven.clear();
+    (rollout.forgiven, rollout.blind) = Default::default();
     if rollout.candidate.force {
-        rollout.forgiven = firing.into_iter().chain(alarms::blind(draft)).collect();
+        rollout.forgiven = firing.into_iter().collect();
+        rollout.blind = alarms::blind(draft).into_iter().collect();
         return Ok(());
     }
     if !firing.is_empty() {

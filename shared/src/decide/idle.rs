@@ -3,7 +3,7 @@
 use crate::decision::{Action, Waiting};
 use crate::ids::{Colour, RolloutId};
 use crate::notice::Milestone;
-use crate::rollout::{Phase, Rollout};
+use crate::rollout::{Correcting, Phase, Rollout};
 use crate::time::{Span, Time};
 use crate::weights::{Weights, all_on_stable, same_shares};
 
@@ -18,7 +18,8 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         draft.status.next = None;
         draft.status.rollouts += 1;
         draft.status.rollout = Some(Rollout {
-            id: RolloutId(format!("{}-{}", draft.config.name, draft.status.rollouts)),
+            // With the second it began in: a table made anew must not find the revisions of the one before by their tag.
+            id: RolloutId(format!("{}-{}-{:x}", draft.config.name, draft.status.rollouts, draft.now.0 / 1000)),
             candidate: next,
             config: draft.config.clone(),
             started_at: draft.now,
@@ -34,12 +35,17 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             scaling: Default::default(),
             paused: None,
             forgiven: Default::default(),
+            blind: Default::default(),
+            ran: 0,
+            relapses: 0,
+            stable_dead: None,
             sides: Default::default(),
             arrived: false,
             ailing: None,
             emptied: None,
             called: false,
             corrected: false,
+            correcting: None,
             told_back: false,
         });
         draft.again();
@@ -55,20 +61,28 @@ const EPISODE: Span = Span::mins(60);
 fn settled(draft: &mut Draft<'_>) {
     let Some(mut settled) = draft.status.settled.clone() else { return };
     let mut found: Vec<(crate::ids::RouteArn, Weights)> = Vec::new();
+    settled.weights.retain(|route, _| draft.config.engine.routes.contains(route));
+    let mut read = 0;
     for (route, weights) in &settled.weights {
         match draft.seen.routes.get(route).and_then(|reading| reading.known()) {
-            Some(reading) if same_shares(&reading.weights, weights) => {}
+            Some(reading) if same_shares(&reading.weights, weights) => read += 1,
             Some(reading) => found.push((route.clone(), reading.weights.clone())),
-            None => return,
+            // One that cannot be read keeps nobody from watching the others.
+            None => {}
         }
     }
     if found.is_empty() {
-        let over = settled.corrected && draft.now.since(settled.at) >= EPISODE;
-        if settled.differs_since.is_some() || over {
-            settled.differs_since = None;
-            settled.corrected &= !over;
-            draft.status.settled = Some(settled);
+        if read < settled.weights.len() {
+            return;
         }
+        if let Some(done) = settled.correcting.take() {
+            settled.corrected = true;
+            settled.at = draft.now;
+            draft.tell(None, Milestone::Corrected { found: done.found, to: settled.live });
+        }
+        settled.corrected &= draft.now.since(settled.at) < EPISODE;
+        settled.differs_since = None;
+        draft.status.settled = Some(settled);
         return;
     }
     let Some(since) = settled.differs_since else {
@@ -84,18 +98,14 @@ fn settled(draft: &mut Draft<'_>) {
     let live = settled.live;
     let to_other = draft.sides(live).is_some_and(|sides| found.iter().any(|(_, w)| !all_on_stable(w, &sides)));
     if to_other && draft.dead(live.other()) && draft.alive(live) {
-        if settled.corrected {
-            draft.wait(Waiting::ForeignWeights(print(&found)));
-            return;
+        let text = print(&found);
+        if !settled.corrected && Correcting::write(&mut settled.correcting, &text) {
+            for (route, weights) in settled.weights.clone() {
+                draft.back(Action::Weights { route, weights });
+            }
         }
-        settled.corrected = true;
-        settled.at = draft.now;
-        for (route, weights) in settled.weights.clone() {
-            draft.back(Action::Weights { route, weights });
-        }
-        draft.tell(None, Milestone::Corrected { found: print(&found), to: live });
         draft.status.settled = Some(settled);
-        draft.wait(Waiting::ForeignWeights(print(&found)));
+        draft.wait(Waiting::ForeignWeights(text));
         return;
     }
     if settled.corrected {

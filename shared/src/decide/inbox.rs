@@ -12,9 +12,25 @@ use crate::time::Time;
 
 use super::draft::{Draft, Fired, what};
 
-/// Consumes every intent.
+/// As many intents as one save can name: a DynamoDB expression takes 4 KB.
+const AT_ONCE: usize = 50;
+
+/// Consumes the intents, people's and alarms first where there are more than one look can take.
 pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) {
-    for intent in inbox {
+    let is_push = |intent: &&Intent| matches!(intent.what, IntentKind::Push { .. });
+    let pushes = AT_ONCE.saturating_sub(inbox.iter().filter(|intent| !is_push(intent)).count());
+    let mut chosen: Vec<&Intent> = inbox.iter().filter(|intent| !is_push(intent)).take(AT_ONCE).collect();
+    chosen.extend(inbox.iter().filter(is_push).take(pushes));
+    if chosen.len() < inbox.len() {
+        draft.again();
+    }
+    for intent in chosen {
+        if let (IntentKind::Push { .. }, Some(Candidate { target: Target::Revision(_) | Target::Live, .. })) =
+            (&intent.what, &draft.status.next)
+        {
+            // A person's wish for a revision stands before a push; that stays in the inbox until its turn comes.
+            continue;
+        }
         draft.consumed.push(intent.id.clone());
         match &intent.what {
             IntentKind::Push { image } => push(draft, image),
@@ -71,9 +87,7 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
     }
     match &mut draft.status.next {
         Some(next @ Candidate { target: Target::Images(_), .. }) => next.target = Target::Images(images),
-        // A person's wish for a revision stands before a push.
-        Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) => {}
-        None => {
+        Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) | None => {
             draft.status.next = Some(Candidate {
                 target: Target::Images(images),
                 wish: Wish::Push,
@@ -86,7 +100,7 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
 }
 
 fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
-    let set: BTreeMap<String, ImageRef> =
+    let mut set: BTreeMap<String, ImageRef> =
         images.iter().map(|image| (image.repository.clone(), image.clone())).collect();
     if !force && let Some(held) = quarantined(&draft.status.quarantine, &set) {
         let reason = held.reason.clone();
@@ -105,11 +119,25 @@ fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
     for image in images {
         draft.status.take(image);
     }
+    // Pushes of the service's other images that wait go with it.
+    if let Some(Candidate { target: Target::Images(waiting), .. }) = &draft.status.next {
+        for (repository, image) in waiting {
+            set.entry(repository.clone()).or_insert_with(|| image.clone());
+        }
+    }
     draft.status.next =
         Some(Candidate { target: Target::Images(set), wish: Wish::Deploy, at, quiet_until: draft.now, force });
 }
 
 fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time) {
+    if let Some(waiting @ Candidate { target: Target::Images(_), .. }) = &draft.status.next {
+        let milestone = Milestone::Refused {
+            what: what(waiting),
+            reason: "a person's wish for another revision came while it waited".to_owned(),
+            advice: format!("to deploy it after all: flipback deploy {} --image REPOSITORY:TAG", draft.config.name),
+        };
+        draft.tell(None, milestone);
+    }
     let force = wish == Wish::RollbackTo;
     draft.status.next = Some(Candidate { target, wish, at, quiet_until: draft.now, force });
 }
@@ -139,6 +167,9 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
                     person_candidate(draft, Target::Revision(revision.clone()), Wish::RollbackTo, intent.at);
                     return;
                 }
+            }
+            Phase::Returning { .. } | Phase::Clearing { .. } if to.is_none() => {
+                decline(draft, wish, "it is going back already");
             }
             Phase::Returning { .. } | Phase::Clearing { .. } => {}
         }
@@ -201,14 +232,33 @@ fn resume(draft: &mut Draft<'_>, id: &RolloutId) {
         .iter()
         .filter_map(|(route, reading)| Some((route, reading.known()?.weights.clone())))
         .collect();
+    let now = draft.now;
     match &mut draft.status.rollout {
         Some(rollout) if rollout.id == *id => {
             rollout.paused = None;
             rollout.called = false;
+            let mut taken = false;
             for (route, expected) in &mut rollout.routes {
                 if let (Some(_), Some(found)) = (expected.foreign_since, read.get(route)) {
                     *expected = Expected { previous: found.clone(), foreign_since: None, ..expected.clone() };
+                    taken = true;
                 }
+            }
+            // From the weights found the present step is shifted to anew.
+            let last = rollout.config.steps.len().saturating_sub(1);
+            let again = match rollout.phase {
+                Phase::Baking { step, .. } => Some(step),
+                Phase::Standby { .. } | Phase::Retiring | Phase::Resting => Some(last),
+                Phase::Holding
+                | Phase::Registering { .. }
+                | Phase::Starting
+                | Phase::Shifting { .. }
+                | Phase::Returning { .. }
+                | Phase::Clearing { .. } => None,
+            };
+            if let (true, Some(step)) = (taken, again) {
+                rollout.phase = Phase::Shifting { step };
+                rollout.since = now;
             }
         }
         Some(_) | None => decline(draft, "resume", "the rollout it was meant for has ended"),
@@ -224,12 +274,15 @@ fn abort(draft: &mut Draft<'_>, id: &RolloutId, intent: &Intent) {
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
             | Phase::Standby { .. } => go_back(draft, intent),
+            Phase::Retiring | Phase::Resting | Phase::Returning { .. } | Phase::Clearing { .. } if rollout.called => {
+                give_up(draft, intent);
+            }
             Phase::Retiring | Phase::Resting => decline(
                 draft,
                 "abort",
                 "the old side is already being retired; flipback rollback starts the previous revision again",
             ),
-            Phase::Returning { .. } | Phase::Clearing { .. } => {}
+            Phase::Returning { .. } | Phase::Clearing { .. } => decline(draft, "abort", "it is going back already"),
         },
         Some(_) | None => decline(draft, "abort", "the rollout it was meant for has ended"),
     }
@@ -240,6 +293,17 @@ fn abandon(draft: &mut Draft<'_>, intent: &Intent) {
     if let Some(rollout) = draft.status.rollout.take() {
         let kept = draft.refuse(&rollout, &format!("{} ended it", intent.by), "");
         draft.status.rollout = kept;
+    }
+}
+
+/// A person was called and takes over: the rollout ends as it stands, and nothing more is written.
+fn give_up(draft: &mut Draft<'_>, intent: &Intent) {
+    if let Some(rollout) = draft.status.rollout.take() {
+        let why = format!("{} gave {} up as it stood; nothing more is written", intent.by, rollout.id);
+        let advice =
+            "check the weights, both sides' task counts and scalable targets by hand: flipback status".to_owned();
+        draft.tell(Some(&rollout.id), Milestone::Call { why: why.clone(), advice });
+        draft.end(&rollout, Outcome::RolledBack(Cause::Person(why)));
     }
 }
 

@@ -85,16 +85,17 @@ fn phase(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollout> {
     }
 }
 
-/// What the next look must read.
+/// What the look at this time must read.
 #[must_use]
-pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins) -> Ask {
+pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins, at: Time) -> Ask {
     let Some(rollout) = &status.rollout else {
-        let watch = status.settled.is_some() || status.next.is_some();
-        return Ask { routes: watch, services: watch, targets: watch, ..Ask::default() };
+        // At rest the weights alone are looked at; whether what they point at lives, only when they differ.
+        let differs = status.settled.as_ref().is_some_and(|settled| settled.differs_since.is_some());
+        return Ask { routes: status.settled.is_some(), services: differs, targets: differs, ..Ask::default() };
     };
     let base = Ask { routes: true, services: true, targets: true, ..Ask::default() };
     let drained =
-        |colour| rollout.emptied.map(|emptied| (BTreeSet::from([colour]), emptied.ceil(margins.metric_period)));
+        |colour| rollout.emptied.map(|emptied| (BTreeSet::from([colour]), watch::drain_window(emptied, at, margins)));
     match &rollout.phase {
         Phase::Holding => Ask {
             alarms: true,

@@ -1,11 +1,12 @@
 //! What is watched in every phase that carries traffic: harm, foreign weights, capacity; and how a side has drained.
 
 use crate::decision::{Action, Waiting};
-use crate::ids::Colour;
+use crate::ids::{Colour, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::Reading;
-use crate::rollout::{Ailing, Cause, Phase, Rollout, ScalingWanted};
-use crate::weights::{all_on_stable, candidate_percent, same_shares};
+use crate::rollout::{Ailing, Cause, Correcting, Margins, Phase, Rollout, ScalingWanted};
+use crate::time::{Span, Time};
+use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares, split};
 
 use super::draft::Draft;
 use super::{alarms, back, health, hold};
@@ -36,6 +37,10 @@ pub(super) fn watch(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour
     if foreign(draft, rollout) {
         return Watched::Stop;
     }
+    let shifting = matches!(rollout.phase, Phase::Shifting { .. } | Phase::Baking { .. });
+    if shifting && stable_dead(draft, rollout, stable) {
+        return Watched::Stop;
+    }
     Watched::Clear
 }
 
@@ -44,7 +49,10 @@ fn harm(draft: &mut Draft<'_>, rollout: &mut Rollout, candidate: Colour) -> Opti
         return Some(cause);
     }
     let revision = rollout.revision.clone()?;
-    match health::ailment(draft, candidate, &revision) {
+    if let Some(service) = draft.service(candidate) {
+        rollout.ran = rollout.ran.min(service.desired).max(service.running);
+    }
+    match health::ailment(draft, candidate, &revision, rollout.ran) {
         None => {
             // Only a look that could see health takes the doubt back.
             if draft.targets(candidate).is_some() {
@@ -53,13 +61,84 @@ fn harm(draft: &mut Draft<'_>, rollout: &mut Rollout, candidate: Colour) -> Opti
             None
         }
         Some((what, patience)) => {
-            let since = rollout.ailing.as_ref().map_or(draft.now, |ailing| ailing.since);
+            let since = match &rollout.ailing {
+                Some(ailing) if ailing.patience <= patience => ailing.since,
+                Some(_) => draft.now,
+                None => {
+                    rollout.relapses += 1;
+                    draft.now
+                }
+            };
+            // ECS counts no failed tasks once a deployment is completed: tasks that die and are replaced show only so.
+            if rollout.relapses >= RELAPSES {
+                return Some(Cause::Unhealthy(format!("{what}, for the {RELAPSES}rd time in this step")));
+            }
             if draft.now.since(since) >= patience {
                 return Some(Cause::Unhealthy(what));
             }
-            rollout.ailing = Some(Ailing { since, what });
+            rollout.ailing = Some(Ailing { since, what, patience });
             None
         }
+    }
+}
+
+/// As often as ECS's own circuit breaker lets tasks fail.
+const RELAPSES: u32 = 3;
+
+/// The stable side has lost every healthy target while it still carries traffic, and the candidate is well: the traffic is
+/// put on healthy tasks, once, and a person is called. True: the rollout stands still.
+fn stable_dead(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour) -> bool {
+    if !(draft.dead(stable) && draft.alive(stable.other())) {
+        if draft.alive(stable) {
+            rollout.stable_dead = None;
+        }
+        return false;
+    }
+    let Some(sides) = draft.sides(stable) else { return false };
+    let since = *rollout.stable_dead.get_or_insert(draft.now);
+    if rollout.corrected || draft.now.since(since) < draft.margins.confirm {
+        return false;
+    }
+    let found: Vec<(RouteArn, Weights)> = rollout
+        .routes
+        .keys()
+        .filter_map(|route| Some((route.clone(), draft.seen.routes.get(route)?.known()?.weights.clone())))
+        .filter(|(_, weights)| candidate_percent(weights, &sides) != Some(100))
+        .collect();
+    if found.is_empty() {
+        corrected(draft, rollout, stable.other());
+        return false;
+    }
+    let text = format!("{}; {stable} has no healthy target", super::idle::print(&found));
+    if !Correcting::write(&mut rollout.correcting, &text) {
+        return false;
+    }
+    for (route, weights) in found {
+        let Ok(intended) = split(&weights, &sides, 100) else { continue };
+        draft.back(Action::Weights { route: route.clone(), weights: intended.clone() });
+        if let Some(expected) = rollout.routes.get_mut(&route) {
+            (expected.previous, expected.intended) = (weights, intended);
+        }
+    }
+    let step = rollout.config.steps.len().saturating_sub(1);
+    if rollout.paused.is_none() || rollout.phase != (Phase::Shifting { step }) {
+        rollout.paused = Some(draft.now);
+        draft.enter(rollout, Phase::Shifting { step });
+    }
+    draft.call(
+        rollout,
+        format!("the stable side ({stable}) lost all its healthy targets in mid rollout"),
+        "bring it up, then flipback resume goes on and flipback abort goes back; until then nothing moves",
+    );
+    draft.wait(Waiting::Paused);
+    true
+}
+
+/// What was put right is told once it is read so; it is done once.
+fn corrected(draft: &mut Draft<'_>, rollout: &mut Rollout, to: Colour) {
+    if let Some(done) = rollout.correcting.take() {
+        rollout.corrected = true;
+        draft.tell(Some(&rollout.id), Milestone::Corrected { found: done.found, to });
     }
 }
 
@@ -78,6 +157,9 @@ pub(super) fn foreign(draft: &mut Draft<'_>, rollout: &mut Rollout) -> bool {
         found.push((route.clone(), reading.weights.clone()));
     }
     if found.is_empty() {
+        if let Some(live) = rollout.stable.filter(|_| rollout.stable_dead.is_none()) {
+            corrected(draft, rollout, live);
+        }
         return false;
     }
     let text = super::idle::print(&found);
@@ -94,33 +176,23 @@ pub(super) fn foreign(draft: &mut Draft<'_>, rollout: &mut Rollout) -> bool {
 }
 
 /// The one exception: weight on a side without healthy targets, while the other side is healthy.
-fn put_right(
-    draft: &mut Draft<'_>,
-    rollout: &mut Rollout,
-    found: &[(crate::ids::RouteArn, crate::weights::Weights)],
-    text: &str,
-) {
+fn put_right(draft: &mut Draft<'_>, rollout: &mut Rollout, found: &[(RouteArn, Weights)], text: &str) {
     let Some(stable) = rollout.stable else { return };
-    if rollout.corrected {
-        return;
-    }
-    let on = |draft: &Draft<'_>, colour: Colour| {
-        draft
-            .sides(colour.other())
-            .is_some_and(|sides| found.iter().any(|(_, w)| candidate_percent(w, &sides) != Some(0)))
-    };
     for to in [stable, stable.other()] {
-        if draft.alive(to) && draft.dead(to.other()) && on(draft, to.other()) {
-            let Some(sides) = draft.sides(to) else { return };
-            rollout.corrected = true;
+        let Some(sides) = draft.sides(to) else { return };
+        if !(draft.alive(to) && draft.dead(to.other())) {
+            continue;
+        }
+        if !found.iter().any(|(_, weights)| candidate_percent(weights, &sides) != Some(0)) {
+            corrected(draft, rollout, to);
+        } else if !rollout.corrected && Correcting::write(&mut rollout.correcting, text) {
             for (route, weights) in found {
-                if let Ok(weights) = crate::weights::split(weights, &sides, 0) {
+                if let Ok(weights) = split(weights, &sides, 0) {
                     draft.back(Action::Weights { route: route.clone(), weights });
                 }
             }
-            draft.tell(Some(&rollout.id), Milestone::Corrected { found: text.to_owned(), to });
-            return;
         }
+        return;
     }
 }
 
@@ -166,6 +238,14 @@ pub(super) fn scaling(draft: &mut Draft<'_>, rollout: &mut Rollout, colour: Colo
     }
 }
 
+/// From when on requests to an emptied side are counted: since it was emptied, but no further back than the last two
+/// periods that CloudWatch has complete. One late request must not keep a side from its rest for ever.
+pub(super) fn drain_window(emptied: Time, at: Time, margins: &Margins) -> Time {
+    let period = margins.metric_period;
+    let lately = at.minus(margins.metric_delay).minus(Span(2 * period.0)).floor(period);
+    emptied.ceil(period).max(lately)
+}
+
 /// Whether the emptied side may shrink (law 4): weight 0 in this look, the margin passed, and requests ceased.
 ///
 /// # Errors
@@ -185,7 +265,7 @@ pub(super) fn drained(draft: &Draft<'_>, rollout: &Rollout, colour: Colour) -> R
     }
     match draft.colour(colour).map(|reading| &reading.requests) {
         Some(Reading::Known(requests)) => {
-            let from = emptied.ceil(draft.margins.metric_period);
+            let from = drain_window(emptied, draft.seen.at, draft.margins);
             if requests.complete_until < from.plus(draft.margins.metric_period) {
                 Err("no metric period without requests is complete yet".to_owned())
             } else if requests.count > 0 {

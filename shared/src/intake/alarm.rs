@@ -20,6 +20,8 @@ pub struct AlarmChange {
     pub at: Time,
     /// CloudWatch's words, with the numbers.
     pub reason: String,
+    /// The region and account it is in.
+    pub home: (String, String),
 }
 
 impl AlarmChange {
@@ -57,5 +59,6 @@ pub(super) fn change(event: &Envelope<'_>) -> Result<Event, String> {
         state: value,
         at,
         reason: text("reason").unwrap_or("no reason given").to_owned(),
+        home: (event.region.to_owned(), event.account.to_owned()),
     }))
 }

@@ -77,6 +77,15 @@ pub enum Milestone {
         /// The percentage it had.
         weight: u8,
     },
+    /// A rollout was taken back before it moved any weight.
+    Cancelled {
+        /// What is taken back.
+        what: String,
+        /// Why.
+        cause: Cause,
+        /// Whether the image set is in quarantine now: its digests.
+        quarantined: Vec<crate::ids::Digest>,
+    },
     /// The stable side was read to carry all traffic again.
     RolledBack {
         /// What was taken back.

@@ -27,6 +27,12 @@ fn every() -> Vec<Milestone> {
         },
         Milestone::Completed { what: what(), revision: None, took: Span::secs(754), standby: Span(0) },
         Milestone::GoingBack { what: what(), cause: alarm(), weight: 10 },
+        Milestone::Cancelled { what: what(), cause: Cause::Superseded, quarantined: vec![] },
+        Milestone::Cancelled {
+            what: what(),
+            cause: Cause::NotHealthyInTime("1 of 2 tasks run on green".to_owned()),
+            quarantined: vec![digest()],
+        },
         rolled_back(alarm(), vec![digest()]),
         rolled_back(Cause::Unhealthy("2 of 2 targets are unhealthy in shop-green".to_owned()), vec![digest()]),
         rolled_back(Cause::NotHealthyInTime("1 of 2 tasks run on green".to_owned()), vec![digest()]),
@@ -67,6 +73,6 @@ fn every_sentence_reads_well() {
 
 #[test]
 fn a_slack_card_has_title_words_advice_and_foot() {
-    let card = slack::card(&notice(every().remove(5)));
+    let card = slack::card(&notice(every().remove(7)));
     insta::assert_snapshot!(serde_json::to_string_pretty(&card).unwrap());
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::ids::{Digest, ServiceName};
 use crate::rollout::Cause;
 use crate::strategy::Step;
 use crate::time::Span;
@@ -87,16 +88,17 @@ pub fn tell(notice: &Notice) -> Telling {
             format!("At {weight} %: {}. The weights are being written back.", cause(why).trim_end_matches('.')),
             String::new(),
         ),
+        Milestone::Cancelled { what, cause: why, quarantined } => {
+            let (held, advice) = quarantine(service, quarantined);
+            telling(
+                Tone::Bad,
+                format!("{service}: {what} is taken back"),
+                format!("It got no traffic: {}.{held}", cause(why).trim_end_matches('.')),
+                advice,
+            )
+        }
         Milestone::RolledBack { what, cause: why, took, quarantined } => {
-            let held = if quarantined.is_empty() {
-                String::new()
-            } else {
-                let list: Vec<&str> = quarantined.iter().map(crate::ids::Digest::short).collect();
-                format!(" It will not start again by itself ({} in quarantine).", list.join(", "))
-            };
-            let advice = quarantined.first().map_or_else(String::new, |digest| {
-                format!("If it is good after all: flipback release {service} {digest}. Why: flipback why {service}")
-            });
+            let (held, advice) = quarantine(service, quarantined);
             telling(
                 Tone::Bad,
                 format!("{service}: {what} was rolled back"),
@@ -153,6 +155,16 @@ pub fn tell(notice: &Notice) -> Telling {
             telling(Tone::Bad, format!("{service}: scaling"), format!("{}.", findings.join(". ")), String::new())
         }
     }
+}
+
+/// What is said of images in quarantine, and what to do.
+fn quarantine(service: &ServiceName, digests: &[Digest]) -> (String, String) {
+    let Some(first) = digests.first() else { return (String::new(), String::new()) };
+    let list: Vec<&str> = digests.iter().map(Digest::short).collect();
+    (
+        format!(" It will not start again by itself ({} in quarantine).", list.join(", ")),
+        format!("If it is good after all: flipback release {service} {first}. Why: flipback why {service}"),
+    )
 }
 
 /// A cause as half a sentence.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::ServiceConfig;
 use crate::ids::{AlarmName, Colour, Digest, RevisionArn, RolloutId, RouteArn};
 use crate::observation::{ScalingReading, Suspended};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::weights::Weights;
 
 pub use candidate::{Candidate, ImageRef, Target, Wish};
@@ -141,6 +141,31 @@ pub struct Settled {
     /// Whether Flipback has put them right once since then; it does so once only.
     #[serde(default)]
     pub corrected: bool,
+    /// They are being put right.
+    #[serde(default)]
+    pub correcting: Option<Correcting>,
+}
+
+/// Weights on a dead side that are being put right: written at each look until they are read so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Correcting {
+    /// What was found, for people.
+    pub found: String,
+    /// How often it was written.
+    pub writes: u32,
+}
+
+impl Correcting {
+    /// More writes than this without reading them back: somebody else writes as well.
+    const MOST: u32 = 5;
+
+    /// One more write, if there may be one.
+    pub fn write(slot: &mut Option<Correcting>, found: &str) -> bool {
+        let correcting = slot.get_or_insert_with(|| Correcting { found: found.to_owned(), writes: 0 });
+        correcting.writes += 1;
+        correcting.writes <= Self::MOST
+    }
 }
 
 /// How a rollout ended.
@@ -252,6 +277,12 @@ pub struct Rollout {
     /// Alarms that fired already when a forced rollout started: ignored until they were seen OK.
     #[serde(default)]
     pub forgiven: BTreeSet<String>,
+    /// Alarms that had no data when a forced rollout started: having none is no hindrance, firing is harm.
+    #[serde(default)]
+    pub blind: BTreeSet<String>,
+    /// The most tasks of the candidate that were seen running: fewer are lost ones, more wanted ones are not.
+    #[serde(default)]
+    pub ran: u32,
     /// Which side each alarm watches, told when the rollout started.
     #[serde(default)]
     pub sides: BTreeMap<AlarmName, AlarmSide>,
@@ -261,6 +292,12 @@ pub struct Rollout {
     /// Since when the candidate has been seen unhealthy, and what was seen.
     #[serde(default)]
     pub ailing: Option<Ailing>,
+    /// How often the candidate has ailed in the present phase: what comes and goes is not well.
+    #[serde(default)]
+    pub relapses: u32,
+    /// Since when the stable side has been seen without a healthy target.
+    #[serde(default)]
+    pub stable_dead: Option<Time>,
     /// The side that was read to hold no weight, and since when; requests must cease before it shrinks.
     #[serde(default)]
     pub emptied: Option<Time>,
@@ -270,6 +307,9 @@ pub struct Rollout {
     /// Whether weights on a dead side were put right already (it is done once).
     #[serde(default)]
     pub corrected: bool,
+    /// They are being put right.
+    #[serde(default)]
+    pub correcting: Option<Correcting>,
     /// Whether it was told that the traffic is back.
     #[serde(default)]
     pub told_back: bool,
@@ -319,6 +359,9 @@ pub struct Ailing {
     pub since: Time,
     /// What.
     pub what: String,
+    /// How long it must be seen. A graver ailment, which needs less, is seen anew.
+    #[serde(default)]
+    pub patience: Span,
 }
 
 /// Where a rollout is.

@@ -28,6 +28,7 @@ fn milestone_name(milestone: &Milestone) -> &'static str {
         Milestone::Step { .. } => "step",
         Milestone::Completed { .. } => "completed",
         Milestone::GoingBack { .. } => "going back",
+        Milestone::Cancelled { .. } => "cancelled",
         Milestone::RolledBack { .. } => "rolled back",
         Milestone::Refused { .. } => "refused",
         Milestone::Held { .. } => "held",
