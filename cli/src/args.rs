@@ -90,14 +90,16 @@ pub(crate) enum Command {
     Rollback(Rollback),
     /// End the present bake, or the standby, now
     Promote(OneService),
-    /// Let the running rollout stand still
+    /// Let the running rollout stand still; alarms and health still take it back
     Pause(OneService),
-    /// Let a paused or held rollout go on
+    /// Let a paused rollout go on, or one that waits for a person; weights are taken as they are
     Resume(OneService),
     /// Roll the running rollout back
     Abort(OneService),
     /// Lift the quarantine from an image
     Release(Release),
+    /// Take a service out of the configuration; nothing of it in ECS or ELB is touched
+    Remove(Remove),
     /// Wait until nothing runs; the exit code says how the last rollout ended
     Wait(Wait),
     /// The local cloud: the part of AWS that Flipback touches, on one port
@@ -240,6 +242,16 @@ pub(crate) struct Release {
     pub(crate) follow: Follow,
 }
 
+/// `remove`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Remove {
+    /// The service
+    pub(crate) service: String,
+    /// Remove it; without this, what would happen is told and nothing is done
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
 /// `wait`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Wait {
@@ -255,6 +267,8 @@ pub(crate) struct Wait {
 pub(crate) enum Local {
     /// Serve a local cloud until interrupted; prints `ready http://HOST:PORT`
     Up(LocalUp),
+    /// Push an image to a running local cloud, as `docker push` would to ECR
+    Push(LocalPush),
     /// List where the listeners of a running local cloud can be reached
     Ports(Endpoint),
     /// List what was posted to its Slack webhook
@@ -278,9 +292,31 @@ pub(crate) struct LocalUp {
     /// How fast the world is: `quick` tells a story in seconds, `aws` takes as long as AWS
     #[arg(long, value_enum, default_value_t = Pace::Quick)]
     pub(crate) pace: Pace,
+    /// Set up a service with two colours to play with: NAME-blue, which serves NAME:1.0.0, and NAME-green; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) example: Vec<String>,
+    /// Write the examples' flipback.yaml to this file, over what is there (default: it is printed)
+    #[arg(long, value_name = "FILE", requires = "example")]
+    pub(crate) write: Option<PathBuf>,
     /// Do not copy the functions' logs to stderr
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// `local push`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LocalPush {
+    /// The repository
+    #[arg(value_name = "NAME")]
+    pub(crate) repository: String,
+    /// The image's tag
+    pub(crate) tag: String,
+    /// How its tasks behave, such as `5xx=30`, `unhealthy after=20s` or `crash` (default: well)
+    #[arg(long, value_name = "MANNERS", default_value = "", hide_default_value = true)]
+    pub(crate) manners: String,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) at: Endpoint,
 }
 
 /// How fast the local world is.
@@ -295,13 +331,14 @@ pub(crate) enum Pace {
 /// Which running local cloud is asked.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Endpoint {
-    /// Its address
+    /// The local cloud's address (default: AWS_ENDPOINT_URL where that is set, else http://127.0.0.1:4566)
     #[arg(
         long,
         env = "AWS_ENDPOINT_URL",
         default_value = "http://127.0.0.1:4566",
         value_name = "URL",
-        hide_env = true
+        hide_env = true,
+        hide_default_value = true
     )]
     pub(crate) endpoint: String,
 }
@@ -324,6 +361,9 @@ mod tests {
         for name in names {
             if let Some(sub) = command.find_subcommand_mut(&name) {
                 pages.push(format!("==== {name}\n{}", sub.render_help()));
+                for sub in sub.get_subcommands_mut() {
+                    pages.push(format!("==== {name} {}\n{}", sub.get_name().to_owned(), sub.render_help()));
+                }
             }
         }
         insta::assert_snapshot!(pages.join("\n"));
@@ -336,6 +376,8 @@ mod tests {
             "flipback status --timeout 3m",
             "flipback wait shop --timeout 3",
             "flipback local up --bare --functions x",
+            "flipback local up --write x",
+            "flipback remove",
             "flipback history shop --inputs",
             "flipback nonsense",
         ] {

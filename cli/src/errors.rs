@@ -69,7 +69,7 @@ pub(crate) fn explain(error: &anyhow::Error, place: &Place) -> Explained {
         Some(todo) => {
             // The SDK lists every provider it has tried, a line each; the advice says what to do about that.
             let what = without_advice(&text).lines().next().unwrap_or_default();
-            Explained { what: what.trim_end_matches(" Attempted:").to_owned(), todo: Some(todo) }
+            Explained { what: without_innards(what).trim_end_matches(" Attempted:").to_owned(), todo: Some(todo) }
         }
         None => Explained { what: text, todo: None },
     }
@@ -96,6 +96,15 @@ fn without_advice(text: &str) -> &str {
         .into_iter()
         .filter_map(|kind| Failure { kind, call: String::new(), code: None, message: String::new() }.advice());
     advice.filter_map(|advice| text.strip_suffix(&format!(" ({advice})"))).next().unwrap_or(text)
+}
+
+/// Some of the SDK's errors print the whole request; what is wrong stands before that.
+fn without_innards(text: &str) -> &str {
+    [" to request `", "SdkBody", "Request {", "request: Request"]
+        .into_iter()
+        .filter_map(|innards| text.find(innards))
+        .min()
+        .map_or(text, |at| text[..at].trim_end_matches([' ', ':', '(', '{']))
 }
 
 /// What to do about what AWS or the SDK said. The SDK has no types for most of this, only words.
@@ -157,6 +166,12 @@ fn todo(text: &str, place: &Place) -> Option<String> {
     }
     if has(&["ClusterNotFoundException"]) {
         return Some(format!("check --cluster and --region; aws ecs list-clusters shows what there is{here}"));
+    }
+    if has(&["endpoint must contain scheme", "failed to apply endpoint"]) {
+        return Some(
+            "an endpoint_url in the AWS configuration is not a URL: write it with its scheme, such as http://127.0.0.1:4566"
+                .to_owned(),
+        );
     }
     if has(&[
         "DispatchFailure",

@@ -24,6 +24,7 @@ pub(crate) struct Installation {
 impl Installation {
     /// Opens an installation; nothing is asked of AWS yet.
     pub(crate) async fn open(global: &Global, environment: &Environment) -> anyhow::Result<Installation> {
+        whole(environment)?;
         let clients = Clients::load().await;
         if clients.region.is_none() {
             return Err(plain(
@@ -80,6 +81,21 @@ impl Installation {
     }
 }
 
+/// Endpoints are URLs: the SDK would say so in a page of its own innards, once per request.
+fn whole(environment: &Environment) -> anyhow::Result<()> {
+    let has_scheme = |url: &str| {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        rest.is_some_and(|host| !host.is_empty())
+    };
+    match environment.endpoints.iter().find(|(_, url)| !has_scheme(url)) {
+        None => Ok(()),
+        Some((name, url)) => Err(plain(
+            format!("{name}={url} is not a URL"),
+            "write it with its scheme, such as http://127.0.0.1:4566, or unset the variable to reach AWS",
+        )),
+    }
+}
+
 /// Now, on this machine's clock.
 pub(crate) fn now() -> Time {
     SystemClock.now()
@@ -100,15 +116,22 @@ pub(crate) fn place(global: &Global, environment: &Environment) -> Place {
     }
 }
 
-/// Puts `--region` and `--profile` where the SDK reads them. A running program must not change its own environment (other
-/// threads may be reading it), so it starts itself again with the changed one.
+/// Puts `--region` and `--profile` where the SDK reads them, and takes empty endpoints away, which the SDK does not
+/// survive. A running program must not change its own environment (other threads may be reading it), so it starts itself
+/// again with the changed one.
 pub(crate) fn settle(global: &Global, environment: &Environment) -> anyhow::Result<()> {
     let differs = |wished: &Option<String>, is: &Option<String>| wished.is_some() && wished != is;
-    if !differs(&global.region, &environment.region) && !differs(&global.profile, &environment.profile) {
+    let empty: Vec<&String> =
+        environment.endpoints.iter().filter(|(_, url)| url.is_empty()).map(|(name, _)| name).collect();
+    let as_wished = !differs(&global.region, &environment.region) && !differs(&global.profile, &environment.profile);
+    if as_wished && empty.is_empty() {
         return Ok(());
     }
     let mut again = Command::new(std::env::current_exe()?);
     again.args(std::env::args_os().skip(1));
+    for name in empty {
+        again.env_remove(name);
+    }
     again.envs(global.region.iter().map(|region| ("AWS_REGION", region)));
     if let Some(name) = &global.profile {
         // A profile that is named beats keys that happen to be in the environment, as in the AWS CLI.

@@ -12,6 +12,7 @@ mod init;
 mod installation;
 mod local_cloud;
 mod output;
+mod remove;
 mod run;
 mod status;
 mod wait;

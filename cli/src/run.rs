@@ -4,7 +4,7 @@ use crate::args::{Args, Command, Local};
 use crate::environment::Environment;
 use crate::installation::{self, Installation};
 use crate::output::Out;
-use crate::{adopt, apply, demo, errors, history, init, local_cloud, status, wait, why, wish};
+use crate::{adopt, apply, demo, errors, history, init, local_cloud, remove, status, wait, why, wish};
 use std::process::ExitCode;
 
 /// How a command ended, as `--help` documents it. Usage errors (2) are clap's.
@@ -70,8 +70,10 @@ async fn command(args: &Args, environment: &Environment, out: Out) -> anyhow::Re
         Command::Resume(one) => wish::resume(one, &open().await?, out).await,
         Command::Abort(one) => wish::abort(one, &open().await?, out).await,
         Command::Release(release) => wish::release(release, &open().await?, out).await,
+        Command::Remove(remove) => remove::run(remove, &open().await?, out).await,
         Command::Wait(wait) => wait::run(wait, &open().await?, out).await,
         Command::Local(Local::Up(up)) => local_cloud::up(up, environment).await,
+        Command::Local(Local::Push(push)) => local_cloud::push(push, out).await,
         Command::Local(Local::Ports(at)) => local_cloud::ports(at, out).await,
         Command::Local(Local::Slack(at)) => local_cloud::slack(at, out).await,
         Command::Local(Local::Journal(at)) => local_cloud::journal(at, out).await,

@@ -4,13 +4,13 @@ use crate::args;
 use crate::installation::{Installation, now};
 use crate::output::{Out, Paint};
 use crate::run::Exit;
-use crate::status::View;
+use crate::status::{View, named};
 use serde::Serialize;
 use shared::config::Mode;
 use shared::ids::ServiceName;
 use shared::notice::{Milestone, Notice, tell};
 use shared::ports::{Record, Store as _, StoreError};
-use shared::rollout::Phase;
+use shared::rollout::{Candidate, IntentKind, Phase, Target};
 use shared::time::Time;
 
 /// So many notices back something that went wrong is looked for.
@@ -75,14 +75,19 @@ async fn repository(name: &str, installation: &Installation, out: Out) -> anyhow
 
 fn answer<'a>(record: &Record, notices: impl Iterator<Item = &'a Notice>, now: Time) -> Answer {
     let view = View::of(record);
-    let mut bad = notices.filter(|notice| matters(notice));
+    // What a later rollout has left behind is no answer any more.
+    let bad = notices.take_while(|notice| !begins_anew(notice)).find(|notice| matters(notice));
     Answer {
         todo: todo(record, now),
         service: view.service,
         phase: view.phase,
         waits_for: view.waiting,
-        last: bad.next().map(told),
+        last: bad.map(told),
     }
+}
+
+fn begins_anew(notice: &Notice) -> bool {
+    matches!(notice.milestone, Milestone::Started { .. } | Milestone::Completed { .. })
 }
 
 /// What a person asks `why` about: everything that did not go its way.
@@ -113,6 +118,14 @@ fn told(notice: &Notice) -> Told {
 /// What can be done now, by where it stands.
 fn todo(record: &Record, now: Time) -> String {
     let (status, name) = (&record.status, &record.config.name);
+    let overdue = |intent: &shared::rollout::Intent| {
+        !matches!(intent.what, IntentKind::Push { .. }) && now > intent.at.plus(shared::time::Span::mins(3))
+    };
+    if record.inbox.iter().any(overdue) {
+        // Every look takes people's wishes; that a look was due tells nothing, since one that changes nothing saves nothing.
+        return "a wish has waited for minutes, so nothing looks at it: check that the function `advance` runs, and its logs"
+            .to_owned();
+    }
     let Some(rollout) = &status.rollout else {
         return match (&status.next, record.inbox.is_empty(), record.config.mode) {
             (Some(_), _, _) | (None, false, _) => "nothing: it is looked at within a minute".to_owned(),
@@ -127,10 +140,8 @@ fn todo(record: &Record, now: Time) -> String {
     if rollout.paused.is_some() {
         return format!("flipback resume {name} lets it go on, flipback abort {name} takes it back");
     }
-    let late = status.wake.due != Time(0) && now > status.wake.due.plus(shared::time::Span::mins(3));
-    if late {
-        return "it should have been looked at minutes ago: check that the function `advance` runs and its logs"
-            .to_owned();
+    if rollout.phase == Phase::Holding {
+        return holding(name, &rollout.candidate);
     }
     if rollout.called || rollout.routes.values().any(|expected| expected.foreign_since.is_some()) {
         return format!(
@@ -138,9 +149,7 @@ fn todo(record: &Record, now: Time) -> String {
         );
     }
     match rollout.phase {
-        Phase::Holding => format!(
-            "nothing was changed yet; flipback abort {name} drops it; a fix for an alarm that fires already goes through with flipback deploy {name} --image REPOSITORY:TAG --force"
-        ),
+        Phase::Holding => holding(name, &rollout.candidate),
         Phase::Registering { .. } | Phase::Starting | Phase::Shifting { .. } => {
             format!("nothing; flipback abort {name} takes it back")
         }
@@ -157,6 +166,20 @@ fn todo(record: &Record, now: Time) -> String {
         }
         Phase::Returning { .. } | Phase::Clearing { .. } => "nothing: it goes back by itself".to_owned(),
     }
+}
+
+/// Nothing was touched yet, and it starts by itself as soon as nothing stands in its way.
+fn holding(name: &ServiceName, candidate: &Candidate) -> String {
+    let start = match &candidate.target {
+        Target::Images(images) => {
+            let images: Vec<String> = images.values().map(|image| format!("--image {}", named(image))).collect();
+            format!("; if it is the fix for an alarm that fires: flipback deploy {name} {} --force", images.join(" "))
+        }
+        Target::Revision(_) | Target::Live => String::new(),
+    };
+    format!(
+        "nothing: it has changed nothing yet, and starts by itself when what it waits for is so{start}; flipback abort {name} drops it"
+    )
 }
 
 fn text(answer: &Answer, paint: Paint) -> String {
@@ -212,6 +235,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_later_rollout_has_left_behind_is_no_answer() {
+        let refused =
+            notice(Milestone::Refused { what: "a".to_owned(), reason: "b".to_owned(), advice: "c".to_owned() });
+        let completed = notice(Milestone::Completed {
+            what: "shop-api:v1.4.0".to_owned(),
+            revision: None,
+            took: Span::mins(9),
+            standby: Span::mins(10),
+        });
+        assert_eq!(answer(&fixture::record(), [&completed, &refused].into_iter(), fixture::START).last, None);
+        assert!(answer(&fixture::record(), [&refused, &completed].into_iter(), fixture::START).last.is_some());
+    }
+
+    #[test]
+    fn a_push_that_an_alarm_holds_is_not_for_a_person_to_look_at() {
+        let mut record = fixture::record();
+        let mut rollout = fixture::rollout(17, Phase::Holding);
+        rollout.called = true;
+        record.status.rollout = Some(rollout);
+        let said = todo(&record, fixture::START);
+        assert!(said.contains("--image shop-api:v1.4.0 --force") && !said.contains("a person must"), "{said}");
+    }
+
+    #[test]
     fn every_phase_says_what_can_be_done() {
         let cause = || Cause::Superseded;
         let phases = [
@@ -241,10 +288,15 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_is_minutes_late_points_at_the_function() {
+    fn a_wish_that_nobody_takes_points_at_the_function() {
         let mut record = fixture::record();
         record.status.rollout = Some(fixture::rollout(17, Phase::Starting));
         record.status.wake.due = fixture::START;
+        assert!(
+            !todo(&record, fixture::START.plus(Span::mins(9))).contains("advance"),
+            "an unchanged look saves nothing"
+        );
+        record.inbox.push(fixture::intent("cli/redeploy/live/0"));
         assert!(!todo(&record, fixture::START.plus(Span::mins(2))).contains("advance"));
         assert!(todo(&record, fixture::START.plus(Span::mins(4))).contains("advance"));
     }

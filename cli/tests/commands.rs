@@ -153,6 +153,16 @@ async fn from_live_services_to_a_recorded_wish() {
     stage.edit("standbye: 10m", "standby: 10m");
     stage.edit("name: shop-api", "name: other");
     stage.run("apply").exits(1).says("belongs to the service shop-api already");
+    stage.run("remove shop-api").exits(1).says("was not removed").says("--yes");
+    stage.run("remove shop-api --yes").exits(0).says("removed");
+    stage.run("apply").exits(0).says("other  new");
+    stage.run("remove other --yes").exits(0);
+    stage.edit("name: other", "name: shop-api");
+    stage.edit("repository: shop-api", "repository: nope");
+    let refused = stage.run("apply").exits(1).says("the ECR repository nope does not exist");
+    refused.says("no container of the live task definition shop-api:1 has an image from nope");
+    stage.edit("repository: nope", "repository: shop-api");
+    stage.run("apply").exits(0);
 
     stage.run("deploy shop-api --image shop-api:v9").exits(1).says("there is no image shop-api:v9");
     stage.run("deploy shop-api --image other:v1").exits(1).says("no image from repository other");
@@ -163,6 +173,10 @@ async fn from_live_services_to_a_recorded_wish() {
     let inbox = status["inbox"].as_array().unwrap();
     assert_eq!((inbox.len(), &inbox[0]["by"]), (1, &json!("ana")), "told twice, a wish is one: {status}");
     stage.run("wait shop-api --timeout 1s").exits(4).says("timed out");
+    let waited = stage.run("wait shop-api --timeout 1s --json").exits(4);
+    let last: Value = serde_json::from_str(waited.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["phase"], &last["outcome"]), (&json!("idle"), &json!("timedOut")), "it is not settled: {last}");
+    stage.run("remove shop-api --yes").exits(1).says("cannot be removed now");
 
     stage.run("promote shop-api").exits(1).says("no rollout runs");
     stage.run("rollback shop-api").exits(1).says("no earlier revision is known");
@@ -173,6 +187,11 @@ async fn from_live_services_to_a_recorded_wish() {
     stage.run("status --stack other").exits(1).says("there is no table other");
     stage.run("why shop-api").exits(0).says("waits for");
     stage.run("history shop-api --json").exits(0);
+    stage.run("local push shop-api v1.1.0 --manners 5xx=30").exits(0).says("pushed shop-api:v1.1.0 (sha256:");
+    stage.run("local push shop-api v1.2.0 --manners polite").exits(1).says("not a manner: polite");
+    stage.run("local push nope v1").exits(1).says("aws ecr create-repository");
+    let address = stage.cloud.endpoint().replace("http://", "");
+    stage.run(&format!("local up --bare --listen {address}")).exits(1).says("choose another port");
 
     let moved = |entry: &model::JournalEntry| {
         entry.caller == "user:test" && matches!(entry.service, Service::Ecs | Service::Elb | Service::AutoScaling)
@@ -203,6 +222,12 @@ fn without_an_installation_every_error_says_what_to_do() {
     run("status", &nowhere).exits(1).says("no AWS credentials were found");
     run("--profile nope status", &nowhere).exits(1).says("profile nope");
     run("status", &[keys, nowhere].concat()).exits(1).says("nothing answers at AWS_ENDPOINT_URL=http://127.0.0.1:9");
+    let nonsense = [("AWS_ENDPOINT_URL_DYNAMODB", "nonsense"), ("AWS_REGION", "us-east-1")];
+    run("status", &[keys, nonsense].concat()).exits(1).says("AWS_ENDPOINT_URL_DYNAMODB=nonsense is not a URL");
+    let empty = run("status", &[keys[0], keys[1], ("AWS_ENDPOINT_URL", "")]).exits(1).says("set AWS_REGION");
+    assert!(!empty.stderr.contains("panicked"), "an empty variable is none: {}", empty.stderr);
+    run("local up --listen 0.0.0.0:4566", &[]).exits(1).says("listen on loopback");
+    run("local up --listen 127.0.0.1:0 --functions /nonexistent", &[]).exits(1).says("--functions");
     run("apply -f nope.yaml", &[]).exits(1).says("nope.yaml does not exist");
     run("local ports --endpoint http://127.0.0.1:9", &[]).exits(1).says("flipback local up");
     run("nonsense", &[]).exits(2);

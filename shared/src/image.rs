@@ -43,12 +43,12 @@ pub fn judge(config: &ServiceConfig, status: &Status, image: &ImageRef) -> Resul
     if let Some(why) = status.stale(image) {
         return Err(Refusal::silent(why));
     }
-    if let Some(taken) = status.taken.get(&image.repository)
-        && let (TagRule::Semver(_), Some(new), Some(old)) = (&rule.tags, version(&image.tag), version(&taken.tag))
+    if let Some(floor) = status.floor(&image.repository)
+        && let (TagRule::Semver(_), Some(new), Some(old)) = (&rule.tags, version(&image.tag), version(&floor.tag))
         && new < old
     {
         return Err(Refusal::loud(
-            format!("version {new} is older than {old}, which was deployed last"),
+            format!("version {new} is older than {old}, the last one that was taken and did not hurt"),
             format!("to go back: flipback deploy {} --image {}:{}", config.name, image.repository, image.tag),
         ));
     }
@@ -201,6 +201,24 @@ mod tests {
         image.registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com".to_owned();
         let refusal = judge(&fixture::config(), &Status::default(), &image).unwrap_err();
         assert!(refusal.reason.contains("eu-west-1") && refusal.reason.contains("us-east-1"), "{}", refusal.reason);
+    }
+
+    #[test]
+    fn after_a_rollback_the_version_floor_is_the_last_good_one() {
+        let config = fixture::config();
+        let mut status = Status::default();
+        status.good.insert("shop-api".to_owned(), fixture::image("v1.0.0", 1, Time(1)));
+        status.take(&fixture::image("v1.2.0", 2, Time(2)));
+        let push = fixture::image("v1.1.5", 3, Time(3));
+        assert!(judge(&config, &status, &push).is_err());
+        status.quarantine.push(crate::rollout::Quarantined {
+            digests: [fixture::image("v1.2.0", 2, Time(2)).digest].into(),
+            rollout: "shop-api-1".into(),
+            reason: "an alarm".to_owned(),
+            at: Time(2),
+        });
+        assert_eq!(judge(&config, &status, &push), Ok(()));
+        assert!(judge(&config, &status, &fixture::image("v0.9.9", 4, Time(4))).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::config::ServiceConfig;
 use crate::decide::{self, Input};
 use crate::decision::{Action, Decision, Waiting};
 use crate::ids::ServiceName;
-use crate::notice::Milestone;
+use crate::notice::{Milestone, tell};
 use crate::observation::EffectFailure;
 use crate::ports::{Actuator, Clock, EffectError, HistoryEntry, Observer, Record, Save, Store, StoreError, Waker};
 use crate::rollout::{Intent, Margins, Phase, Wake};
@@ -71,8 +71,9 @@ pub struct Report {
 /// The most looks of one run: a rollout passes at most this many phases at once; more is a bug, and waits a second.
 const MAX_LOOKS: u32 = 12;
 
-/// A chain of wakes this much overdue is lost, and is begun anew.
-const OVERDUE: Span = Span::secs(45);
+/// A chain of wakes this much overdue is begun anew. A chain that is alive re-arms itself without saving, so the saved time
+/// grows old; a lost one costs pace only, since the sweep looks every minute.
+const OVERDUE: Span = Span::mins(5);
 
 /// Runs the loop for one service until there is nothing to do now, or until `until`.
 ///
@@ -223,6 +224,9 @@ fn line(record: &Record, decision: &Decision) -> String {
     let mut line = if before == after { after } else { format!("{before} -> {after}") };
     for effect in &decision.effects {
         line.push_str(&format!("; {effect}"));
+    }
+    for notice in &decision.notices {
+        line.push_str(&format!("; told: {}", tell(notice).title));
     }
     if decision.effects.is_empty() {
         line.push_str(&format!("; waits for {}", decision.waiting));

@@ -115,6 +115,7 @@ fn wish(cloud: &Cloud, plot: &Plot) -> Option<IntentKind> {
         }
         Plot::Pause => IntentKind::Pause { rollout: id? },
         Plot::Resume => IntentKind::Resume { rollout: id? },
+        Plot::Abort if rollout?.called => IntentKind::GiveUp { rollout: id? },
         Plot::Abort => IntentKind::Abort { rollout: id? },
         Plot::Rollback => IntentKind::Rollback { rollout: id, to: None },
         Plot::Redeploy => IntentKind::Redeploy,

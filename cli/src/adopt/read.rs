@@ -76,6 +76,11 @@ async fn target_group(clients: &Clients, arn: &TargetGroupArn) -> anyhow::Result
     let answer = answer.map_err(|error| Failure::of("elasticloadbalancing:DescribeTargetGroups", &error))?;
     let group = answer.target_groups().first();
     let group = group.ok_or_else(|| anyhow::anyhow!("there is no target group {arn}"))?;
+    let described = clients.elb.describe_target_group_attributes().target_group_arn(arn.as_str()).send().await;
+    let described =
+        described.map_err(|error| Failure::of("elasticloadbalancing:DescribeTargetGroupAttributes", &error))?;
+    let tagged = clients.elb.describe_tags().resource_arns(arn.as_str()).send().await;
+    let tagged = tagged.map_err(|error| Failure::of("elasticloadbalancing:DescribeTags", &error))?;
     Ok(Group {
         arn: arn.clone(),
         name: group.target_group_name().unwrap_or_default().to_owned(),
@@ -84,10 +89,25 @@ async fn target_group(clients: &Clients, arn: &TargetGroupArn) -> anyhow::Result
         vpc: group.vpc_id().unwrap_or_default().to_owned(),
         target_type: group.target_type().map_or("ip", |kind| kind.as_str()).to_owned(),
         health_path: group.health_check_path().map(str::to_owned),
+        health_protocol: group.health_check_protocol().map(|protocol| protocol.as_str().to_owned()),
+        health_port: group.health_check_port().map(str::to_owned),
         health_interval: group.health_check_interval_seconds(),
+        health_timeout: group.health_check_timeout_seconds(),
         healthy: group.healthy_threshold_count(),
         unhealthy: group.unhealthy_threshold_count(),
         matcher: group.matcher().and_then(|matcher| matcher.http_code()).map(str::to_owned),
+        version: group.protocol_version().map(str::to_owned),
+        attributes: described
+            .attributes()
+            .iter()
+            .filter_map(|attribute| Some((attribute.key()?.to_owned(), attribute.value()?.to_owned())))
+            .collect(),
+        tags: tagged
+            .tag_descriptions()
+            .iter()
+            .flat_map(|described| described.tags())
+            .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
+            .collect(),
     })
 }
 

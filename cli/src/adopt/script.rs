@@ -1,5 +1,6 @@
 //! The commands, as a shell script to be read before it is run.
 
+use serde_json::{Value, json};
 use shared::ids::{RouteArn, TargetGroupArn};
 
 /// What there is.
@@ -72,14 +73,26 @@ pub(super) struct Group {
     pub(super) target_type: String,
     /// The health check's path.
     pub(super) health_path: Option<String>,
+    /// The health check's protocol.
+    pub(super) health_protocol: Option<String>,
+    /// The health check's port, or `traffic-port`.
+    pub(super) health_port: Option<String>,
     /// Seconds between health checks.
     pub(super) health_interval: Option<i32>,
+    /// Seconds until a health check has failed.
+    pub(super) health_timeout: Option<i32>,
     /// Checks until healthy.
     pub(super) healthy: Option<i32>,
     /// Checks until unhealthy.
     pub(super) unhealthy: Option<i32>,
     /// Which codes are healthy.
     pub(super) matcher: Option<String>,
+    /// `HTTP1`, `HTTP2` or `GRPC`.
+    pub(super) version: Option<String>,
+    /// Its attributes.
+    pub(super) attributes: Vec<(String, String)>,
+    /// Its tags.
+    pub(super) tags: Vec<(String, String)>,
 }
 
 /// A rule, or a listener's default action.
@@ -186,18 +199,66 @@ fn target_group(found: &Found) -> String {
         ("--vpc-id", group.vpc.clone()),
         ("--target-type", group.target_type.clone()),
     ];
+    arguments.extend(group.version.clone().map(|version| ("--protocol-version", version)));
+    arguments.extend(group.health_protocol.clone().map(|protocol| ("--health-check-protocol", protocol)));
+    arguments.extend(group.health_port.clone().map(|port| ("--health-check-port", port)));
     arguments.extend(group.health_path.clone().map(|path| ("--health-check-path", path)));
     arguments.extend(group.health_interval.map(|seconds| ("--health-check-interval-seconds", seconds.to_string())));
+    // Always with the interval: a timeout left to its default may be longer than that, which ELB refuses.
+    arguments.extend(group.health_timeout.map(|seconds| ("--health-check-timeout-seconds", seconds.to_string())));
     arguments.extend(group.healthy.map(|count| ("--healthy-threshold-count", count.to_string())));
     arguments.extend(group.unhealthy.map(|count| ("--unhealthy-threshold-count", count.to_string())));
     arguments.extend(group.matcher.clone().map(|codes| ("--matcher", format!("HttpCode={codes}"))));
+    // AWS keeps tags that begin so to itself.
+    let tags: Vec<Value> = group
+        .tags
+        .iter()
+        .filter(|(key, _)| !key.starts_with("aws:"))
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect();
+    if !tags.is_empty() {
+        arguments.push(("--tags", Value::from(tags).to_string()));
+    }
     arguments.push(("--query", "TargetGroups[0].TargetGroupArn".to_owned()));
     arguments.push(("--output", "text".to_owned()));
-    format!(
-        "\n# 1. A second target group like {}.\nGREEN_TG=$({})",
-        group.name,
-        command("aws elbv2 create-target-group", &arguments)
-    )
+    let create = command("aws elbv2 create-target-group", &arguments);
+    let text = format!("\n# 1. A second target group like {}.\nGREEN_TG=$({create})", group.name);
+    match attributes(group) {
+        None => text,
+        Some(list) => {
+            let arguments = [("--target-group-arn", "$GREEN_TG".to_owned()), ("--attributes", list)];
+            format!("{text}\n{}", command("aws elbv2 modify-target-group-attributes", &arguments))
+        }
+    }
+}
+
+/// What a new target group has by itself (ELBv2 API, TargetGroupAttribute).
+const DEFAULTS: [(&str, &str); 13] = [
+    ("deregistration_delay.timeout_seconds", "300"),
+    ("load_balancing.algorithm.anomaly_mitigation", "off"),
+    ("load_balancing.algorithm.type", "round_robin"),
+    ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
+    ("slow_start.duration_seconds", "0"),
+    ("stickiness.app_cookie.duration_seconds", "86400"),
+    ("stickiness.enabled", "false"),
+    ("stickiness.lb_cookie.duration_seconds", "86400"),
+    ("stickiness.type", "lb_cookie"),
+    ("target_group_health.dns_failover.minimum_healthy_targets.count", "1"),
+    ("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off"),
+    ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1"),
+    ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off"),
+];
+
+/// The attributes that a new target group would not have by itself.
+fn attributes(group: &Group) -> Option<String> {
+    let differs = |key: &str, value: &str| !value.is_empty() && !DEFAULTS.contains(&(key, value));
+    let list: Vec<Value> = group
+        .attributes
+        .iter()
+        .filter(|(key, value)| differs(key, value))
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect();
+    (!list.is_empty()).then(|| Value::from(list).to_string())
 }
 
 fn rule_commands(found: &Found, rule: &Rule) -> String {
@@ -375,10 +436,23 @@ mod tests {
                 vpc: "vpc-1".to_owned(),
                 target_type: "ip".to_owned(),
                 health_path: Some("/health".to_owned()),
-                health_interval: Some(10),
+                health_protocol: Some("HTTP".to_owned()),
+                health_port: Some("traffic-port".to_owned()),
+                health_interval: Some(5),
+                health_timeout: Some(2),
                 healthy: Some(2),
                 unhealthy: Some(3),
                 matcher: Some("200-299".to_owned()),
+                version: Some("HTTP1".to_owned()),
+                attributes: vec![
+                    ("deregistration_delay.timeout_seconds".to_owned(), "30".to_owned()),
+                    ("stickiness.enabled".to_owned(), "false".to_owned()),
+                    ("stickiness.app_cookie.cookie_name".to_owned(), String::new()),
+                ],
+                tags: vec![
+                    ("team".to_owned(), "the shop's".to_owned()),
+                    ("aws:cloudformation:stack-name".to_owned(), "shop".to_owned()),
+                ],
             },
             rules: vec![Rule { arn: RouteArn(arn("listener-rule/app/shop/1/2/3")), plain: true, others: Vec::new() }],
             alarms: vec![Alarm {

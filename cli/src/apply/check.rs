@@ -17,7 +17,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    fn problem(&mut self, text: String) {
+    pub(super) fn problem(&mut self, text: String) {
         self.problems.push(text);
     }
 
@@ -26,7 +26,7 @@ impl Findings {
     }
 
     /// A reading that failed: what does not exist is a problem, what could not be read is not.
-    fn unread(&mut self, what: &str, why: &str) {
+    pub(super) fn unread(&mut self, what: &str, why: &str) {
         // The reading is text by now; AWS's codes for "there is none" all end so.
         if why.contains("NotFound") {
             self.problem(format!("{what} does not exist: {why}"));
@@ -45,7 +45,7 @@ pub(super) fn check(config: &ServiceConfig, seen: &Observation) -> Findings {
     findings
 }
 
-fn service(seen: &Observation, colour: Colour) -> Option<&Reading<Option<ServiceReading>>> {
+pub(super) fn service(seen: &Observation, colour: Colour) -> Option<&Reading<Option<ServiceReading>>> {
     seen.colours.get(&colour).map(|reading| &reading.service)
 }
 

@@ -13,16 +13,26 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ServiceConfig>> {
             format!("{name} does not exist"),
             "name another with -f, or let `flipback init` write one from the live services",
         ),
+        ErrorKind::IsADirectory => plain(format!("{name} is a directory"), "name the file in it with -f"),
         ErrorKind::InvalidData => plain(format!("{name} is not UTF-8 text"), "save it as UTF-8"),
         _ => plain(format!("{name} cannot be read: {error}"), "check its permissions"),
     })?;
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Err(plain(
+            format!("{name} is empty"),
+            "let `flipback init --force` write it from the live services, or begin with `version: 1` and `services:`",
+        ));
+    }
     parse(&text).map_err(|error| plain(told(&name, &text, &error), "mend that line, then apply again"))
 }
 
 /// `FILE:LINE:COLUMN: what is wrong`.
 fn told(name: &str, text: &str, error: &ConfigError) -> String {
     match error {
-        ConfigError::Syntax { line, column, message } => format!("{name}:{line}:{column}: {}", clear(message)),
+        ConfigError::Syntax { line, column, message } => {
+            let message = side(text, *line, message).unwrap_or_else(|| clear(message).to_owned());
+            format!("{name}:{line}:{column}: {message}")
+        }
         ConfigError::Meaning { place, message } => match locate(text, place) {
             Some((line, column)) => format!("{name}:{line}:{column}: {place}: {message}"),
             None => format!("{name}: {place}: {message}"),
@@ -30,11 +40,61 @@ fn told(name: &str, text: &str, error: &ConfigError) -> String {
     }
 }
 
+/// What the YAML reader says of alarms that are neither a list nor by side.
+const NEITHER: &str = "data did not match any variant of untagged enum AlarmsTyped";
+
+/// The sides that alarms can be on, as the file names them.
+const SIDES: [&str; 3] = ["blue", "green", "both"];
+
+/// A side of the alarms that is none, with the nearest one. The YAML reader does not tell which key it stumbled on, so the
+/// lines from there on are searched.
+fn side(text: &str, line: u64, message: &str) -> Option<String> {
+    if message != NEITHER {
+        return None;
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let first = usize::try_from(line).ok()?.saturating_sub(1);
+    // In block style the reader points at the first side, in flow style at the brace behind `alarms:`.
+    let from = (first.saturating_sub(1)..=first).find(|&n| lines.get(n).is_some_and(|line| is_alarms(line)))?;
+    let inside =
+        lines[from + 1..].iter().take_while(|line| line.trim().is_empty() || indent(line) > indent(lines[from]));
+    let block: Vec<&str> = inside.copied().collect();
+    let after = lines[from].split_once("alarms:").map_or("", |(_, rest)| rest);
+    let keys = std::iter::once(after).chain(block).flat_map(keys_of);
+    let found = keys.into_iter().find(|key| !SIDES.contains(key))?;
+    let alike = |side: &str| side.chars().zip(found.chars()).filter(|(a, b)| a == b).count();
+    let nearest = SIDES.into_iter().max_by_key(|side| alike(side))?;
+    let meant = if alike(nearest) == 0 { ".".to_owned() } else { format!("; did you mean `{nearest}`?") };
+    Some(format!("unknown side `{found}` of the alarms{meant} Known here: {}", SIDES.join(", ")))
+}
+
+fn is_alarms(line: &str) -> bool {
+    line.trim_start().trim_start_matches("- ").trim_start().starts_with("alarms:")
+}
+
+/// The keys in a line: the words before a colon, outside of brackets.
+fn keys_of(line: &str) -> Vec<&str> {
+    let line = line.split_once(" #").map_or(line, |(text, _)| text);
+    let (mut keys, mut depth, mut start) = (Vec::new(), 0_u32, 0);
+    for (at, c) in line.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            '{' | ',' if depth == 0 => start = at + 1,
+            ':' if depth == 0 => keys.push(line[start..at].trim().trim_matches(['"', '\''])),
+            _ => {}
+        }
+    }
+    keys
+}
+
 /// The YAML reader's own words where they would tell a person nothing.
 fn clear(message: &str) -> &str {
     match message {
-        "data did not match any variant of untagged enum AlarmsTyped" => {
-            "write the alarms as a list of names, or by side: { blue: [..], green: [..], both: [..] }"
+        NEITHER => "write the alarms as a list of names, or by side: { blue: [..], green: [..], both: [..] }",
+        "expected string key for externally tagged enum" => {
+            "one key is expected here: for tags { semver: \">=1.0.0\" }, { glob: \"release-*\" } or { exact: stable }; for \
+             the engine `managed:`; for the strategy `canary:`, `blueGreen:` or `linear:`"
         }
         "invalid u8" => "write a whole number of percent, such as 10",
         "invalid u32" => "write a whole number, such as 20",
@@ -153,6 +213,10 @@ mod tests {
             error("weight: 10", "weight: 1000"),
             error("canary:", "canaries:"),
             error("    alarms: [ shop-api-5xx ]", "    alarms: { red: [ shop-api-5xx ] }"),
+            error("    alarms: [ shop-api-5xx ]", "    alarms: { blue: [ a ], gren: [ \"b: c\" ] }"),
+            error("    alarms: [ shop-api-5xx ]", "    alarms:\n      blu: [ a ]\n      green: [ b ]"),
+            error("    alarms: [ shop-api-5xx ]", "    alarms: 3"),
+            error("tags: { semver: \">=1.0.0\" }", "tags: {}"),
             error("    images:\n      - repository: shop-api\n        tags: { semver: \">=1.0.0\" }\n", ""),
         ];
         insta::assert_snapshot!(all.join("\n"));
@@ -176,6 +240,15 @@ mod tests {
         assert_eq!((line, column), (text.lines().count(), 5));
         assert_eq!(locate(&text, "shop-api.standby").unwrap().0, FILE.lines().count());
         assert_eq!(locate(&text, "nothing.here"), None);
+    }
+
+    #[test]
+    fn an_empty_file_and_a_directory_are_called_that() {
+        let dir = tempfile::TempDir::new().unwrap();
+        assert!(read(dir.path()).unwrap_err().to_string().contains("is a directory"));
+        let path = dir.path().join("empty.yaml");
+        std::fs::write(&path, "\n# nothing yet\n").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("is empty"));
     }
 
     #[test]

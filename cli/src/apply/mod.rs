@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod file;
+mod images;
 
 use crate::args;
 use crate::errors::plain;
@@ -98,7 +99,9 @@ async fn look(installation: &Installation, config: &ServiceConfig) -> Findings {
     let world = World::new(installation.clients.clone(), Margins::default());
     let ask = Ask { routes: true, services: true, alarms: true, ..Ask::default() };
     let seen = world.observe(config, &ask, now()).await;
-    check::check(config, &seen)
+    let mut findings = check::check(config, &seen);
+    images::check(config, &images::read(&installation.clients, config, &seen).await, &mut findings);
+    findings
 }
 
 /// One owner per thing, told before anything is written. The table holds it against races as well.

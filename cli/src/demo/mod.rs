@@ -9,6 +9,9 @@ mod traffic;
 mod view;
 mod watch;
 
+pub(crate) use stage::{TASKS, ready};
+pub(crate) use story::service_yaml;
+
 use crate::errors::plain;
 use crate::output::Out;
 use crate::run::Exit;

@@ -22,7 +22,7 @@ pub(crate) const PUSH: &str = "demo:push";
 const CLUSTER: &str = "demo";
 
 /// Tasks on the live side.
-const TASKS: u32 = 2;
+pub(crate) const TASKS: u32 = 2;
 
 /// The set-up takes seconds; later than this something is broken.
 const SETUP_LIMIT: Millis = 30_000;
@@ -68,7 +68,8 @@ pub(crate) async fn build(cloud: &Cloud, trouble: impl Fn() -> Option<String>) -
     for (place, story) in (0_u16..).zip(&STORIES) {
         sets.push(set(cloud, story, 8081 + place)?);
     }
-    ready(cloud, &sets, trouble).await?;
+    let blues: Vec<(&str, &str)> = sets.iter().map(|set| (set.service.as_str(), set.blue.as_str())).collect();
+    ready(cloud, &blues, sets.len(), SETUP_LIMIT, trouble).await?;
     let clients = Clients::at(&cloud.endpoint(), &Settings::quick().region, "demo").await;
     let name = cloud.outputs().get("TableName").context("template.yaml has no output TableName")?;
     let table = Table::new(clients.dynamodb, name);
@@ -87,33 +88,40 @@ fn set(cloud: &Cloud, story: &'static Story, port: u16) -> anyhow::Result<Set> {
     Ok(Set { story, service: ServiceName::from(name), balancer, rule, blue, green, address })
 }
 
-/// Waits until blue serves everywhere, and until the pushes of the first images were told as what they were: pushes that
-/// nobody was configured for. Configured earlier, they could be taken for candidates.
-async fn ready(cloud: &Cloud, sets: &[Set], trouble: impl Fn() -> Option<String>) -> anyhow::Result<()> {
-    let until = cloud.now() + SETUP_LIMIT;
+/// Waits until blue serves everywhere (`blues`: services and their target groups), and until the `pushes` of the first
+/// images were told as what they were: pushes that nobody was configured for. Configured earlier, they could be taken for
+/// candidates.
+pub(crate) async fn ready(
+    cloud: &Cloud,
+    blues: &[(&str, &str)],
+    pushes: usize,
+    limit: Millis,
+    trouble: impl Fn() -> Option<String>,
+) -> anyhow::Result<()> {
+    let until = cloud.now() + limit;
     loop {
         if let Some(trouble) = trouble() {
             bail!(trouble);
         }
         let mut waits = Vec::new();
-        for set in sets {
-            let input = json!({"TargetGroupArn": set.blue});
+        for (service, group) in blues {
+            let input = json!({"TargetGroupArn": group});
             let health = call(cloud, Service::Elb, "DescribeTargetHealth", input)?;
             let targets = health["TargetHealthDescriptions"].as_array().cloned().unwrap_or_default();
             let healthy = targets.iter().filter(|target| target["TargetHealth"]["State"] == "healthy").count();
             if healthy != TASKS as usize {
-                waits.push(format!("{}: {healthy} of {TASKS} tasks healthy", set.service));
+                waits.push(format!("{}: {healthy} of {TASKS} tasks healthy", service));
             }
         }
         let told = cloud.slack_posts().iter().filter(|post| post.status == 200).count();
-        if told < sets.len() {
-            waits.push(format!("{told} of {} first pushes told in Slack", sets.len()));
+        if told < pushes {
+            waits.push(format!("{told} of {pushes} first pushes told in Slack"));
         }
         if waits.is_empty() {
             return Ok(());
         }
         if cloud.now() >= until {
-            bail!("the set-up was not ready in {} s; it waited for: {}", SETUP_LIMIT / 1000, waits.join(", "));
+            bail!("the set-up was not ready in {} s; it waited for: {}", limit / 1000, waits.join(", "));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

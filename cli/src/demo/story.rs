@@ -94,9 +94,17 @@ pub(crate) const STORIES: [Story; 3] = [
 pub(crate) fn flipback_yaml(routes: &[String]) -> String {
     let mut text = "version: 1\nservices:\n".to_owned();
     for (Story { service, strategy, .. }, route) in STORIES.iter().zip(routes) {
-        text.push_str(&format!(
-            "  - name: {service}
-    cluster: demo
+        text.push_str(&service_yaml("demo", service, route, strategy));
+        text.push_str("    standby: 5s\n    startDeadline: 1m\n");
+    }
+    text
+}
+
+/// One service of a flipback.yaml, as [`local::example::two_colours`] sets it up; keys with a default may follow.
+pub(crate) fn service_yaml(cluster: &str, service: &str, route: &str, strategy: &str) -> String {
+    format!(
+        "  - name: {service}
+    cluster: {cluster}
     image: {{ repository: {service}, tags: {{ semver: \">=1.0.0\" }} }}
     engine:
       managed:
@@ -107,12 +115,8 @@ pub(crate) fn flipback_yaml(routes: &[String]) -> String {
     strategy:
       {strategy}
     alarms: [ {service}-blue-5xx, {service}-green-5xx ]
-    standby: 5s
-    startDeadline: 1m
 "
-        ));
-    }
-    text
+    )
 }
 
 #[cfg(test)]

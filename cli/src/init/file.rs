@@ -17,11 +17,15 @@ pub(super) struct Found {
     pub(super) alone: Vec<String>,
 }
 
-/// Two ECS services `NAME-blue` and `NAME-green`.
+/// Two ECS services `NAME-blue` and `NAME-green`, or `NAME` and `NAME-green`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pair {
     /// The name without colour.
     pub(super) name: String,
+    /// The ECS service in the blue slot.
+    pub(super) blue: String,
+    /// The ECS service in the green slot.
+    pub(super) green: String,
     /// What stands in the way of a rollout.
     pub(super) notes: Vec<String>,
     /// The routes that lead to either; whether they lead to both.
@@ -71,8 +75,8 @@ fn service(text: &mut String, cluster: &str, pair: &Pair) {
     images(text, pair);
     line(text, "    engine:");
     line(text, "      managed:                    # Flipback moves the weights between two ECS services");
-    line(text, &format!("        blue: {}", quoted(&format!("{name}-blue"))));
-    line(text, &format!("        green: {}", quoted(&format!("{name}-green"))));
+    line(text, &format!("        blue: {}", quoted(&pair.blue)));
+    line(text, &format!("        green: {}", quoted(&pair.green)));
     routes(text, pair);
     line(text, "    strategy:");
     line(
@@ -226,6 +230,8 @@ mod tests {
         let image = |container: &str, image: String| (container.to_owned(), image);
         Pair {
             name: name.to_owned(),
+            blue: format!("{name}-blue"),
+            green: format!("{name}-green"),
             notes: Vec::new(),
             routes: vec![(route(RULE, Some("10")), true), (route(&RULE.replace("/3", "/4"), None), false)],
             alarms: vec!["shop-api-5xx".into(), "5xx: all".into()],

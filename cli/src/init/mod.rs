@@ -57,7 +57,7 @@ fn exists(path: &Path) -> anyhow::Error {
 
 fn no_pair(found: &Found) -> anyhow::Error {
     let cluster = &found.cluster;
-    let what = format!("cluster {cluster} has no pair of ECS services NAME-blue and NAME-green");
+    let what = format!("cluster {cluster} has no pair of ECS services: NAME-blue or NAME, and NAME-green");
     match found.alone.first() {
         Some(first) => plain(
             what,
@@ -96,22 +96,34 @@ async fn find(installation: &Installation, cluster: String) -> anyhow::Result<Fo
         }
     }
     let mut found = Found { cluster, pairs: Vec::new(), alone: Vec::new() };
-    for (name, blue) in &readings {
-        let pair = name.strip_suffix("-blue").and_then(|base| Some((base, readings.get(&format!("{base}-green"))?)));
-        match pair {
-            Some((base, green)) => found.pairs.push(look(installation, base, blue, green).await?),
-            None if name.strip_suffix("-green").is_some_and(|base| readings.contains_key(&format!("{base}-blue"))) => {}
-            None => found.alone.push(name.clone()),
+    let names: BTreeSet<&str> = readings.keys().map(String::as_str).collect();
+    let pairs = pairs(&names);
+    for (name, blue, green) in &pairs {
+        if let (Some(blue), Some(green)) = (readings.get_key_value(blue), readings.get_key_value(green)) {
+            found.pairs.push(look(installation, name, blue, green).await?);
         }
     }
+    let paired = |name: &&str| pairs.iter().any(|(_, blue, green)| name == blue || name == green);
+    found.alone = names.into_iter().filter(|name| !paired(name)).map(str::to_owned).collect();
     Ok(found)
+}
+
+/// The name, blue and green of every pair: `NAME-blue` and `NAME-green`; or, as `adopt` leaves it, `NAME` and `NAME-green`.
+fn pairs(names: &BTreeSet<&str>) -> Vec<(String, String, String)> {
+    let of = |green: &&str| {
+        let base = green.strip_suffix("-green").filter(|base| !base.is_empty())?;
+        let coloured = format!("{base}-blue");
+        let blue = if names.contains(coloured.as_str()) { coloured } else { base.to_owned() };
+        names.contains(blue.as_str()).then(|| (base.to_owned(), blue, (*green).to_owned()))
+    };
+    names.iter().filter_map(of).collect()
 }
 
 async fn look(
     installation: &Installation,
     name: &str,
-    blue: &ServiceReading,
-    green: &ServiceReading,
+    (blue_name, blue): (&String, &ServiceReading),
+    (green_name, green): (&String, &ServiceReading),
 ) -> anyhow::Result<Pair> {
     let clients = &installation.clients;
     let groups = |service: &ServiceReading| service.target_groups.iter().cloned().collect::<BTreeSet<TargetGroupArn>>();
@@ -131,6 +143,8 @@ async fn look(
     });
     Ok(Pair {
         name: name.to_owned(),
+        blue: blue_name.clone(),
+        green: green_name.clone(),
         notes: notes.collect(),
         routes: routes?
             .into_iter()
@@ -142,4 +156,17 @@ async fn look(
         alarms: alarms?,
         images: containers.into_iter().map(|container| (container.name, container.image)).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_adopt_leaves_is_a_pair_too() {
+        let names = BTreeSet::from(["shop", "shop-green", "cart-blue", "cart-green", "cart", "side", "lone-green"]);
+        let found = pairs(&names);
+        let found: Vec<[&str; 3]> = found.iter().map(|(name, blue, green)| [&**name, &**blue, &**green]).collect();
+        assert_eq!(found, [["cart", "cart-blue", "cart-green"], ["shop", "shop", "shop-green"]]);
+    }
 }

@@ -25,7 +25,7 @@ fn row(view: &View, now: Time) -> Vec<String> {
         phase(view),
         view.weight.map_or_else(dash, |weight| format!("{weight} %")),
         view.since.map_or_else(dash, |since| ago(since, now)),
-        view.wake_due.map_or_else(dash, |due| ahead(due, now)),
+        ahead(view, now).unwrap_or_else(dash),
         view.waiting.clone(),
     ]
 }
@@ -49,8 +49,8 @@ pub(super) fn one(view: &View, now: Time, paint: Paint) -> String {
     if let Some(since) = view.since {
         page.line("since", &format!("{} ({})", since.0, ago(since, now)));
     }
-    if let Some(due) = view.wake_due {
-        page.line("next look", &format!("{} ({})", due.0, ahead(due, now)));
+    if let Some(ahead) = ahead(view, now) {
+        page.line("next look", &ahead);
     }
     if let Some(rollout) = &view.rollout {
         running(&mut page, rollout);
@@ -70,9 +70,11 @@ pub(super) fn one(view: &View, now: Time, paint: Paint) -> String {
             page.more(&paint.yellow(&format!("read otherwise since {}", since.0)));
         }
     }
-    if !view.images.is_empty() {
-        let images: Vec<&str> = view.images.values().map(String::as_str).collect();
-        page.line("taken last", &images.join(", "));
+    for (repository, image) in &view.taken_last {
+        let completed = view.completed_last.get(repository).filter(|completed| *completed != image);
+        let older = completed.map_or_else(String::new, |older| format!("; completed last: {older}"));
+        let hurt = if view.hurt.contains(repository) { " (in quarantine)" } else { "" };
+        page.line("taken last", &format!("{image}{hurt}{older}"));
     }
     for held in &view.quarantine {
         let digests: Vec<&str> = held.digests.iter().map(shared::ids::Digest::short).collect();
@@ -156,8 +158,16 @@ fn ago(moment: Moment, now: Time) -> String {
     format!("{} ago", whole(now.since(moment.0)))
 }
 
-fn ahead(moment: Moment, now: Time) -> String {
-    if moment.0.since(now) < Span::secs(1) { "due".to_owned() } else { format!("in {}", whole(moment.0.since(now))) }
+/// When it is looked at next. A look that changes nothing saves nothing, so a time in the past tells only that the sweep
+/// is the latest; of a service at rest it tells nothing.
+fn ahead(view: &View, now: Time) -> Option<String> {
+    let left = view.wake_due.map_or(Span(0), |due| due.0.since(now));
+    let at_work = view.rollout.is_some() || view.next.is_some() || !view.inbox.is_empty();
+    match (left >= Span::secs(1), at_work) {
+        (true, _) => Some(format!("in {}", whole(left))),
+        (false, true) => Some("within 1m".to_owned()),
+        (false, false) => None,
+    }
 }
 
 /// A span without what nobody reads: milliseconds, and seconds beside hours.
@@ -170,7 +180,7 @@ fn whole(span: Span) -> Span {
 mod tests {
     use super::*;
     use crate::wait::fixture;
-    use shared::rollout::{Cause, Outcome, Phase};
+    use shared::rollout::{Cause, ImageRef, Outcome, Phase};
 
     const NOW: Time = Time(1_760_000_130_000);
 
@@ -186,6 +196,10 @@ mod tests {
         let mut idle = fixture::record();
         idle.config.name = "billing".into();
         idle.status.last = Some(fixture::ended(3, Outcome::RolledBack(Cause::Unhealthy("2 of 3 targets".to_owned()))));
+        let good = fixture::image();
+        idle.status.taken.insert(good.repository.clone(), ImageRef { tag: "v1.5.0".to_owned(), ..good.clone() });
+        idle.status.good.insert(good.repository.clone(), good);
+        idle.status.quarantine.push(fixture::quarantined());
         let views = [View::of(&idle), view];
         insta::assert_snapshot!("all", all(&views, NOW, Paint(false)));
         insta::assert_snapshot!("idle", one(&views[0], NOW, Paint(false)));
@@ -198,9 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_due_look_is_due_and_a_span_is_whole() {
-        assert_eq!(ahead(Moment(Time(5)), Time(5)), "due");
-        assert_eq!(ahead(Moment(Time(9_900)), Time(0)), "in 9s");
+    fn a_look_in_the_past_is_none_and_a_span_is_whole() {
+        let mut view = View::of(&fixture::record());
+        view.wake_due = Some(Moment(Time(9_900)));
+        assert_eq!(ahead(&view, Time(0)).as_deref(), Some("in 9s"));
+        assert_eq!(ahead(&view, Time(60_000)), None, "it is at rest");
+        let mut record = fixture::record();
+        record.inbox.push(fixture::intent("cli/redeploy/live/0"));
+        assert_eq!(ahead(&View::of(&record), Time(60_000)).as_deref(), Some("within 1m"));
         assert_eq!(ago(Moment(Time(0)), Time(3_600_000 + 61_500)), "1h1m ago");
     }
 }

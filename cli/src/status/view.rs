@@ -6,11 +6,11 @@ use shared::ids::{Colour, Digest, RevisionArn, RouteArn};
 use shared::notice::cause;
 use shared::ports::Record;
 use shared::rollout::{
-    Candidate, Ended, Expected, ImageRef, Intent, Outcome, Phase, Quarantined, Rollout, Settled, Target, Wish,
+    Candidate, Ended, Expected, ImageRef, Intent, Outcome, Phase, Quarantined, Rollout, Settled, Status, Target, Wish,
 };
 use shared::time::Time;
 use shared::weights::Weights;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,8 +40,13 @@ pub(crate) struct View {
     pub(crate) last: Option<LastView>,
     /// The routes as last seen settled.
     pub(crate) settled: Option<SettledView>,
-    /// Per repository what was taken last.
-    pub(crate) images: BTreeMap<String, String>,
+    /// Per repository the image that was taken last, by a push or by a person; it need not be live.
+    pub(crate) taken_last: BTreeMap<String, String>,
+    /// The repositories whose image that was taken last is in quarantine.
+    #[serde(skip)]
+    pub(crate) hurt: BTreeSet<String>,
+    /// Per repository the image of the last rollout that completed.
+    pub(crate) completed_last: BTreeMap<String, String>,
     /// What must not start by itself.
     pub(crate) quarantine: Vec<QuarantineView>,
     /// What was recorded and not yet looked at.
@@ -197,11 +202,22 @@ impl View {
             next: status.next.as_ref().map(|next| NextView { what: what(next), wish: next.wish, at: Moment(next.at) }),
             last: status.last.as_ref().map(last_view),
             settled: status.settled.as_ref().map(settled_view),
-            images: status.taken.iter().map(|(repository, image)| (repository.clone(), named(image))).collect(),
+            taken_last: status.taken.iter().map(listed).collect(),
+            hurt: hurt(status),
+            completed_last: status.good.iter().map(listed).collect(),
             quarantine: status.quarantine.iter().map(quarantine_view).collect(),
             inbox: inbox.iter().map(inbox_view).collect(),
         }
     }
+}
+
+fn hurt(status: &Status) -> BTreeSet<String> {
+    let held = |image: &ImageRef| status.quarantine.iter().any(|held| held.digests.contains(&image.digest));
+    status.taken.iter().filter(|(_, image)| held(image)).map(|(repository, _)| repository.clone()).collect()
+}
+
+fn listed((repository, image): (&String, &ImageRef)) -> (String, String) {
+    (repository.clone(), named(image))
 }
 
 fn rollout_view(rollout: &Rollout) -> RolloutView {
@@ -292,6 +308,8 @@ pub(crate) fn outcome(outcome: &Outcome) -> (&'static str, Option<String>) {
         Outcome::Completed => ("completed", None),
         Outcome::RolledBack(why) => ("rolledBack", Some(cause(why))),
         Outcome::Refused(why) => ("refused", Some(why.clone())),
+        Outcome::Cancelled(why) => ("cancelled", Some(cause(why))),
+        Outcome::GivenUp(by) => ("givenUp", Some(by.clone())),
         Outcome::Observed => ("observed", None),
     }
 }
@@ -316,7 +334,8 @@ pub(crate) fn what(candidate: &Candidate) -> String {
     }
 }
 
-fn named(image: &ImageRef) -> String {
+/// An image for people and for `--image`.
+pub(crate) fn named(image: &ImageRef) -> String {
     format!("{}:{}", image.repository, image.tag)
 }
 

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// Between two looks. Two consistent reads of DynamoDB each: nothing beside what a person's time costs.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The outcome of a wait whose time is over.
+const TIMED_OUT: &str = "timedOut";
+
 /// So many failed readings in a row end the waiting.
 const PATIENCE: u32 = 30;
 
@@ -70,6 +73,8 @@ struct Line {
 enum Seen {
     /// It goes on.
     Moving { rollout: Option<String>, phase: String, weight: Option<u8>, waiting: String },
+    /// The time is over, and it goes on: as it was seen last.
+    TimedOut { rollout: Option<String>, phase: String, weight: Option<u8>, waiting: String, reason: String },
     /// It is settled: what came of it.
     Settled { rollout: Option<String>, outcome: &'static str, reason: String, exit: Exit },
 }
@@ -113,7 +118,7 @@ impl Follower {
             }
             if tokio::time::Instant::now() >= until {
                 let reason = format!("it is not settled after {timeout}, and goes on by itself");
-                self.say(&settled("timedOut", &reason, Exit::TimedOut), out);
+                self.say(&timed_out(last, reason), out);
                 return Ok(Exit::TimedOut);
             }
             tokio::time::sleep(PAUSE).await;
@@ -145,11 +150,12 @@ impl Follower {
         let (name, reason) = outcome(&last.outcome);
         let wished_back = matches!(&self.asked, Asked::Back(Some(rollout)) if *rollout == last.rollout);
         let exit = match (&last.outcome, wished_back) {
-            (Outcome::Completed | Outcome::Observed, false) | (Outcome::RolledBack(_) | Outcome::Refused(_), true) => {
-                Exit::Done
-            }
-            (Outcome::RolledBack(_), false) => Exit::RolledBack,
-            (Outcome::Refused(_), false) | (Outcome::Completed | Outcome::Observed, true) => Exit::Failed,
+            (Outcome::Completed | Outcome::Observed, false)
+            | (Outcome::RolledBack(_) | Outcome::Cancelled(_) | Outcome::Refused(_), true) => Exit::Done,
+            (Outcome::RolledBack(_) | Outcome::Cancelled(_), false) => Exit::RolledBack,
+            (Outcome::GivenUp(_), _)
+            | (Outcome::Refused(_), false)
+            | (Outcome::Completed | Outcome::Observed, true) => Exit::Failed,
         };
         let rollout = Some(last.rollout.to_string());
         Seen::Settled { rollout, outcome: name, reason: reason.unwrap_or_default(), exit }
@@ -183,6 +189,22 @@ impl Follower {
                 let (outcome, reason, exit) = (None, None, None);
                 (text, Line { at, service, rollout, phase, weight: *weight, waiting, outcome, reason, exit })
             }
+            Seen::TimedOut { rollout, phase, weight, waiting, reason } => {
+                let id = rollout.as_ref().unwrap_or(&service);
+                let text = format!("{at}  {id}  {}: {reason}", tone(out.paint, Exit::TimedOut, words(TIMED_OUT)));
+                let line = Line {
+                    at,
+                    service,
+                    rollout: rollout.clone(),
+                    phase: phase.clone(),
+                    weight: *weight,
+                    waiting: waiting.clone(),
+                    outcome: Some(TIMED_OUT),
+                    reason: Some(reason.clone()),
+                    exit: Some(Exit::TimedOut.code()),
+                };
+                (text, line)
+            }
             Seen::Settled { rollout, outcome, reason, exit } => {
                 let id = rollout.as_ref().unwrap_or(&service);
                 let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
@@ -215,6 +237,19 @@ fn tone(paint: Paint, exit: Exit, text: &str) -> String {
 
 fn settled(outcome: &'static str, reason: &str, exit: Exit) -> Seen {
     Seen::Settled { rollout: None, outcome, reason: reason.to_owned(), exit }
+}
+
+/// What was seen last, with the time over. Settled it is not: then it would not have been waited for any more.
+fn timed_out(last: Option<Seen>, reason: String) -> Seen {
+    match last {
+        Some(Seen::Moving { rollout, phase, weight, waiting }) => {
+            Seen::TimedOut { rollout, phase, weight, waiting, reason }
+        }
+        Some(Seen::TimedOut { .. } | Seen::Settled { .. }) | None => {
+            let (phase, waiting) = ("unknown".to_owned(), String::new());
+            Seen::TimedOut { rollout: None, phase, weight: None, waiting, reason }
+        }
+    }
 }
 
 fn moving(status: &Status, waiting: Option<&str>) -> Seen {

@@ -12,6 +12,7 @@ fn exit(asked: Asked, number: u64, outcome: Outcome) -> Option<Exit> {
     match follower(asked).look(&record) {
         Seen::Moving { .. } => None,
         Seen::Settled { exit, .. } => Some(exit),
+        Seen::TimedOut { .. } => Some(Exit::TimedOut),
     }
 }
 
@@ -78,4 +79,15 @@ fn a_plain_wait_tells_the_last_outcome() {
     assert!(matches!(follower.look(&record), Seen::Settled { exit: Exit::Done, .. }));
     record.status.last = Some(fixture::ended(1, alarm()));
     assert!(matches!(follower.look(&record), Seen::Settled { exit: Exit::RolledBack, .. }));
+}
+
+#[test]
+fn a_wait_whose_time_is_over_tells_where_it_stands() {
+    let mut record = fixture::record();
+    record.status.rollout = Some(fixture::rollout(17, Phase::Baking { step: 1, promoted: false }));
+    let last = follower(Asked::Whatever).look(&record);
+    let Seen::TimedOut { rollout, phase, weight, .. } = timed_out(Some(last), "late".to_owned()) else {
+        panic!("it is not settled")
+    };
+    assert_eq!((rollout.as_deref(), phase.as_str(), weight), (Some("shop-api-17"), "baking", Some(50)));
 }

@@ -72,6 +72,12 @@ pub(crate) async fn rollback(args: &args::Rollback, installation: &Installation,
 pub(crate) async fn promote(args: &OneService, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
     let wisher = Wisher::new(&args.service, installation, args.follow, out).await?;
     let rollout = wisher.running("promote")?;
+    if rollout.paused.is_some() {
+        return Err(plain(
+            format!("{} is paused, so there is no wait to end", rollout.id),
+            format!("flipback resume {} first, then promote", args.service),
+        ));
+    }
     let step = match rollout.phase {
         Phase::Baking { step, .. } => step,
         Phase::Standby { .. } => rollout.config.steps.len().saturating_sub(1),
@@ -107,9 +113,22 @@ pub(crate) async fn pause(args: &OneService, installation: &Installation, out: O
 pub(crate) async fn resume(args: &OneService, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
     let wisher = Wisher::new(&args.service, installation, args.follow, out).await?;
     let rollout = wisher.running("resume")?;
+    if !stands_still(rollout) {
+        return Err(plain(
+            format!("{} is not paused: it is {} and goes on by itself", rollout.id, rollout.phase.name()),
+            format!("flipback why {} says what it waits for", args.service),
+        ));
+    }
     let (id, rollout) = (bound("resume", rollout), rollout.id.clone());
     let said = format!("to let {rollout} go on");
     wisher.wish(&id, IntentKind::Resume { rollout }, Asked::Forward, &said).await
+}
+
+/// Whether a rollout waits for a person: paused, weights that somebody else wrote, or a call for one. A held push that has
+/// told of itself is none of these.
+fn stands_still(rollout: &Rollout) -> bool {
+    let foreign = rollout.routes.values().any(|expected| expected.foreign_since.is_some());
+    rollout.paused.is_some() || foreign || (rollout.called && rollout.phase != Phase::Holding)
 }
 
 /// `flipback abort`
@@ -286,6 +305,19 @@ mod tests {
         assert_eq!(bound("abort", &bake(0)), "abort/shop-api-7/0");
         assert_ne!(bound("abort", &bake(0)), bound("abort", &bake(1)));
         assert_eq!(bound("pause", &fixture::rollout(7, Phase::Starting)), "pause/shop-api-7/starting");
+    }
+
+    #[test]
+    fn only_what_stands_still_can_be_resumed() {
+        let mut rollout = fixture::rollout(7, Phase::Holding);
+        rollout.called = true;
+        assert!(!stands_still(&rollout), "an alarm holds it, no person");
+        rollout.phase = Phase::Starting;
+        assert!(stands_still(&rollout));
+        rollout.called = false;
+        assert!(!stands_still(&rollout));
+        rollout.paused = Some(fixture::START);
+        assert!(stands_still(&rollout));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::decision::{Action, Waiting};
 use crate::observation::{Reading, Suspended};
-use crate::rollout::{Cause, Outcome, Phase, Rollout, ScalingWanted, Settled};
+use crate::rollout::{Cause, Outcome, Phase, Rollout, ScalingWanted, Settled, Target};
 use crate::time::Time;
 
 use super::draft::Draft;
@@ -19,6 +19,7 @@ pub(super) fn standby(draft: &mut Draft<'_>, mut rollout: Rollout, until: Time) 
         Watched::Clear => {}
     }
     // A newer push may have ended the standby just now.
+    let planned = until;
     let until = if hold::superseded(draft, &rollout) { draft.now } else { until };
     if !follow(draft, &mut rollout, stable) {
         if draft.now >= until.plus(rollout.config.stall_deadline) {
@@ -28,7 +29,7 @@ pub(super) fn standby(draft: &mut Draft<'_>, mut rollout: Rollout, until: Time) 
         return rollout;
     }
     // A pause keeps the old side warm, but not for ever.
-    let forgotten = rollout.paused.is_some_and(|at| draft.now >= at.max(until).plus(rollout.config.stall_deadline));
+    let forgotten = rollout.paused.is_some_and(|at| draft.now >= at.max(planned).plus(rollout.config.stall_deadline));
     if rollout.paused.is_some() && !forgotten {
         draft.wait(Waiting::Paused);
         return rollout;
@@ -127,6 +128,9 @@ pub(super) fn resting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Rol
         let in_use = [rollout.stable_revision.clone(), Some(revision.clone())].into_iter().flatten().collect();
         let keep = rollout.config.keep_revisions;
         draft.forward(&mut rollout, Action::Tidy { family: revision, keep, in_use });
+    }
+    if let Target::Images(images) = &rollout.candidate.target {
+        draft.status.good.extend(images.clone());
     }
     draft.end(&rollout, Outcome::Completed);
     None

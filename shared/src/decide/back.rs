@@ -182,7 +182,8 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
     if !late {
         after::settle(draft, &rollout, stable);
     }
-    draft.end(&rollout, Outcome::RolledBack(cause));
+    let moved = rollout.first_shift.is_some();
+    draft.end(&rollout, if moved { Outcome::RolledBack(cause) } else { Outcome::Cancelled(cause) });
     None
 }
 

@@ -283,6 +283,9 @@ fn begin(draft: &mut Draft<'_>, mut rollout: Rollout, stable: Colour) -> Option<
     if draft.config.mode == Mode::Observe {
         let milestone = Milestone::Observed { what: what(&rollout.candidate), colour: stable.other() };
         draft.tell(Some(&rollout.id), milestone);
+        // Once it may act, the same push is a candidate again.
+        let digests = rollout.candidate.target.digests();
+        draft.status.taken.retain(|_, image| !digests.contains(&image.digest));
         draft.end(&rollout, Outcome::Observed);
         return None;
     }
@@ -330,9 +333,12 @@ fn begin(draft: &mut Draft<'_>, mut rollout: Rollout, stable: Colour) -> Option<
 pub(super) fn superseded(draft: &Draft<'_>, rollout: &Rollout) -> bool {
     match rollout.config.on_new_push {
         OnNewPush::Supersede => draft.status.next.as_ref().is_some_and(|next| draft.now >= next.quiet_until),
-        // A person's wish for a revision (rollback, redeploy) does not queue behind what it is meant to replace.
+        // A person's wish for a revision (rollback, redeploy) does not queue behind what it is meant to replace; and a
+        // standby is ended by whatever comes next.
         OnNewPush::Queue => draft.status.next.as_ref().is_some_and(|next| match next.target {
-            Target::Images(_) => false,
+            Target::Images(_) => {
+                matches!(rollout.phase, Phase::Standby { .. } | Phase::Resting) && draft.now >= next.quiet_until
+            }
             Target::Revision(_) | Target::Live => true,
         }),
     }

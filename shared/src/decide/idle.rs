@@ -5,7 +5,7 @@ use crate::ids::{Colour, RolloutId};
 use crate::notice::Milestone;
 use crate::rollout::{Correcting, Phase, Rollout};
 use crate::time::{Span, Time};
-use crate::weights::{Weights, all_on_stable, same_shares};
+use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares};
 
 use super::draft::Draft;
 
@@ -112,7 +112,18 @@ fn settled(draft: &mut Draft<'_>) {
         draft.wait(Waiting::ForeignWeights(print(&found)));
         return;
     }
-    // Somebody moved the traffic to a side that works: that is the new state of rest, if it is one.
+    // Somebody moved the traffic. To a side that is seen to work, that is the new state of rest.
+    let shares = |colour: Colour| {
+        draft
+            .sides(colour.other())
+            .is_none_or(|sides| found.iter().any(|(_, w)| candidate_percent(w, &sides) != Some(0)))
+    };
+    if !Colour::BOTH.into_iter().all(|colour| !shares(colour) || draft.alive(colour)) {
+        let text = print(&found);
+        draft.status.settled = Some(settled);
+        draft.wait(Waiting::ForeignWeights(text));
+        return;
+    }
     draft.tell(None, Milestone::Changed { found: print(&found) });
     for (route, weights) in found {
         settled.weights.insert(route, weights);

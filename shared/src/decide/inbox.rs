@@ -43,6 +43,7 @@ pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) {
             IntentKind::Pause { rollout } => pause(draft, rollout),
             IntentKind::Resume { rollout } => resume(draft, rollout),
             IntentKind::Abort { rollout } => abort(draft, rollout, intent),
+            IntentKind::GiveUp { rollout } => give_up(draft, rollout, intent),
             IntentKind::Release { digest } => release(draft, digest),
             IntentKind::AlarmFired { alarm, at, reason } => {
                 draft.fired.push(Fired { alarm: alarm.clone(), at: *at, reason: reason.clone() });
@@ -85,6 +86,7 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         rollout.ailing = None;
         return;
     }
+    replaced(draft, &images);
     match &mut draft.status.next {
         Some(next @ Candidate { target: Target::Images(_), .. }) => next.target = Target::Images(images),
         Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) | None => {
@@ -125,8 +127,23 @@ fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
             set.entry(repository.clone()).or_insert_with(|| image.clone());
         }
     }
+    replaced(draft, &set);
     draft.status.next =
         Some(Candidate { target: Target::Images(set), wish: Wish::Deploy, at, quiet_until: draft.now, force });
+}
+
+/// Tells of a person's deploy that waits and is now replaced by another image of the same repository.
+fn replaced(draft: &mut Draft<'_>, by: &BTreeMap<String, ImageRef>) {
+    let Some(Candidate { target: Target::Images(waiting), wish: Wish::Deploy, .. }) = &draft.status.next else {
+        return;
+    };
+    let gone =
+        waiting.values().find_map(|old| by.get(&old.repository).filter(|new| new.digest != old.digest).zip(Some(old)));
+    if let Some((new, old)) = gone {
+        let wish = format!("deploy {}:{}", old.repository, old.tag);
+        let reason = format!("{}:{} came before it could start and takes its place", new.repository, new.tag);
+        decline(draft, &wish, &reason);
+    }
 }
 
 fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time) {
@@ -180,7 +197,11 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
     }
     let before = draft.status.last.as_ref().and_then(|last| match last.outcome {
         Outcome::Completed => last.stable_revision.clone(),
-        Outcome::RolledBack(_) | Outcome::Refused(_) | Outcome::Observed => None,
+        Outcome::RolledBack(_)
+        | Outcome::Cancelled(_)
+        | Outcome::Refused(_)
+        | Outcome::GivenUp(_)
+        | Outcome::Observed => None,
     });
     match to.cloned().or(before) {
         Some(revision) => person_candidate(draft, Target::Revision(revision), Wish::RollbackTo, intent.at),
@@ -190,6 +211,10 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
 
 fn promote(draft: &mut Draft<'_>, id: &RolloutId, wished: usize) {
     let now = draft.now;
+    if draft.status.rollout.as_ref().is_some_and(|rollout| rollout.id == *id && rollout.paused.is_some()) {
+        decline(draft, "promote", "it is paused; flipback resume lets it go on first");
+        return;
+    }
     if let Some(rollout) = &mut draft.status.rollout
         && rollout.id == *id
     {
@@ -274,15 +299,16 @@ fn abort(draft: &mut Draft<'_>, id: &RolloutId, intent: &Intent) {
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
             | Phase::Standby { .. } => go_back(draft, intent),
-            Phase::Retiring | Phase::Resting | Phase::Returning { .. } | Phase::Clearing { .. } if rollout.called => {
-                give_up(draft, intent);
-            }
             Phase::Retiring | Phase::Resting => decline(
                 draft,
                 "abort",
                 "the old side is already being retired; flipback rollback starts the previous revision again",
             ),
-            Phase::Returning { .. } | Phase::Clearing { .. } => decline(draft, "abort", "it is going back already"),
+            Phase::Returning { .. } | Phase::Clearing { .. } => decline(
+                draft,
+                "abort",
+                "it is going back already; flipback abort --give-up ends it as it stands, once a person was called",
+            ),
         },
         Some(_) | None => decline(draft, "abort", "the rollout it was meant for has ended"),
     }
@@ -297,13 +323,22 @@ fn abandon(draft: &mut Draft<'_>, intent: &Intent) {
 }
 
 /// A person was called and takes over: the rollout ends as it stands, and nothing more is written.
-fn give_up(draft: &mut Draft<'_>, intent: &Intent) {
-    if let Some(rollout) = draft.status.rollout.take() {
-        let why = format!("{} gave {} up as it stood; nothing more is written", intent.by, rollout.id);
-        let advice =
-            "check the weights, both sides' task counts and scalable targets by hand: flipback status".to_owned();
-        draft.tell(Some(&rollout.id), Milestone::Call { why: why.clone(), advice });
-        draft.end(&rollout, Outcome::RolledBack(Cause::Person(why)));
+fn give_up(draft: &mut Draft<'_>, id: &RolloutId, intent: &Intent) {
+    match draft.status.rollout.take() {
+        Some(rollout) if rollout.id == *id && rollout.called => {
+            let why = format!("{} gave {} up as it stood; nothing more is written", intent.by, rollout.id);
+            let advice = "check the weights, task counts and scalable targets by hand: flipback status".to_owned();
+            draft.tell(Some(&rollout.id), Milestone::Call { why, advice });
+            draft.end(&rollout, Outcome::GivenUp(intent.by.clone()));
+        }
+        kept => {
+            draft.status.rollout = kept;
+            decline(
+                draft,
+                "give up",
+                "only a rollout that waits for a person can be given up; flipback abort takes it back",
+            );
+        }
     }
 }
 

@@ -918,3 +918,37 @@ fn a_pause_holds_a_rollout_that_has_not_begun() {
     }
     assert_eq!(scene.phase(), "holding");
 }
+
+#[test]
+fn a_rollout_that_waits_for_a_person_can_be_given_up_and_no_other() {
+    let mut scene = Scene::pushed_until("baking");
+    scene.look(&[IntentKind::GiveUp { rollout: scene.id() }]);
+    assert_eq!(scene.phase(), "baking");
+    scene.weigh(70, 30);
+    scene.look(&[]);
+    scene.pass(Span::secs(15));
+    scene.look(&[]);
+    let decision = scene.look(&[IntentKind::GiveUp { rollout: scene.id() }]);
+    assert!(decision.effects.is_empty());
+    assert!(matches!(scene.status.last.unwrap().outcome, Outcome::GivenUp(_)));
+}
+
+#[test]
+fn law_8_weights_of_somebody_else_are_taken_for_rest_only_when_their_side_is_seen_to_live() {
+    let mut scene = all_at_once("resting");
+    silent(&mut scene, Colour::Blue);
+    scene.until("idle");
+    scene.weigh(100, 0);
+    let read = scene.seen.colours.clone();
+    scene.look(&[]);
+    for colour in scene.seen.colours.values_mut() {
+        colour.targets.clear();
+    }
+    for _ in 0..3 {
+        scene.pass(Span::secs(15));
+        assert!(scene.look(&[]).notices.is_empty());
+    }
+    scene.seen.colours = read;
+    scene.pass(Span::secs(15));
+    assert!(!scene.look(&[]).effects.is_empty(), "seen to be dead, it is put right");
+}

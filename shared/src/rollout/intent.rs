@@ -68,6 +68,11 @@ pub enum IntentKind {
         /// The rollout it is meant for.
         rollout: RolloutId,
     },
+    /// End a rollout that called a person as it stands, and write nothing more.
+    GiveUp {
+        /// The rollout it is meant for.
+        rollout: RolloutId,
+    },
     /// Lift the quarantine from sets with this digest.
     Release {
         /// The digest.

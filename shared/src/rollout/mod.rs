@@ -42,6 +42,9 @@ pub struct Status {
     /// Per repository the image that was taken last, by a push or by a person.
     #[serde(default)]
     pub taken: BTreeMap<String, ImageRef>,
+    /// Per repository the image of the last rollout that completed.
+    #[serde(default)]
+    pub good: BTreeMap<String, ImageRef>,
     /// Per repository what has been pushed so far: neither that again nor anything older starts by itself, also after a
     /// person deployed an older image.
     #[serde(default)]
@@ -86,6 +89,14 @@ impl Status {
         let excess = seen.digests.len().saturating_sub(SEEN);
         seen.digests.drain(..excess);
         self.taken.insert(image.repository.clone(), image.clone());
+    }
+
+    /// The image of a repository that a version must not be older than: the one taken last, or, where that hurt, the last
+    /// good one.
+    #[must_use]
+    pub fn floor(&self, repository: &str) -> Option<&ImageRef> {
+        let hurt = |image: &&ImageRef| self.quarantine.iter().any(|held| held.digests.contains(&image.digest));
+        self.taken.get(repository).filter(|image| !hurt(image)).or_else(|| self.good.get(repository))
     }
 
     /// Why a push is nothing new, if so: it was taken already, or a later one was.
@@ -192,8 +203,12 @@ pub enum Outcome {
     Completed,
     /// The traffic is back (or never left) on the stable side.
     RolledBack(Cause),
+    /// It was taken back before it moved any weight.
+    Cancelled(Cause),
     /// Nothing was changed: the reason.
     Refused(String),
+    /// A person ended it as it stood: who.
+    GivenUp(String),
     /// `mode: observe`: it would have been started.
     Observed,
 }

@@ -86,6 +86,9 @@ fn enter(cloud: &mut Cloud, was: Option<&Rollout>, rollout: &Rollout, before: &S
                 cloud.violate(12, format!("{} starts without a revision of its own", rollout.id));
             }
         }
+        Phase::Clearing { cause } if was.is_some_and(|was| !matches!(was.phase, Phase::Returning { .. })) => {
+            cloud.hit("cause", cause_name(cause));
+        }
         Phase::Returning { cause } => {
             if was.is_some_and(|was| !matches!(was.phase, Phase::Clearing { .. })) {
                 cloud.hit("cause", cause_name(cause));
@@ -146,15 +149,19 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status) {
         Outcome::Completed => "completed",
         Outcome::RolledBack(_) => "rolled back",
         Outcome::Refused(_) => "refused",
+        Outcome::Cancelled(_) => "cancelled",
+        Outcome::GivenUp(_) => "given up",
         Outcome::Observed => "observed",
     };
     cloud.hit("outcome", outcome);
+    // What a person gave up is that person's to put in order, for all that follows.
+    cloud.laws.foreign |= matches!(last.outcome, Outcome::GivenUp(_));
     let lately = cloud.laws.meddled > 0 && cloud.now - cloud.laws.meddled < cloud.schedule.pace.bound;
     let Some(stable) = ended.stable.filter(|_| !lately) else { return };
     let (live, idle) = match &last.outcome {
         Outcome::Completed => (stable.other(), stable),
         Outcome::RolledBack(_) => (stable, stable.other()),
-        Outcome::Refused(_) | Outcome::Observed => return,
+        Outcome::Cancelled(_) | Outcome::Refused(_) | Outcome::GivenUp(_) | Outcome::Observed => return,
     };
     if !cloud.has_weight(live) || cloud.has_weight(idle) {
         cloud.violate(3, format!("{} ends as {outcome}, but {live} does not carry all traffic", ended.id));

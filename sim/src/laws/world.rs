@@ -94,7 +94,11 @@ fn silent(cloud: &mut Cloud, rollout: &Rollout) {
     let stall = config.stall_deadline.0;
     let limit = match &rollout.phase {
         Phase::Holding => config.hold_deadline.0,
-        Phase::Registering { .. } | Phase::Starting => config.start_deadline.0,
+        Phase::Registering { .. } => config.start_deadline.0,
+        Phase::Starting => {
+            let paused = rollout.paused.map_or(0, |paused| paused.since(rollout.since).0 + stall);
+            config.start_deadline.0.max(paused)
+        }
         Phase::Shifting { .. }
         | Phase::Retiring
         | Phase::Resting
@@ -253,8 +257,13 @@ trait Changed {
 impl Changed for shared::rollout::Ended {
     fn outcome_changed(&self) -> bool {
         match self.outcome {
-            shared::rollout::Outcome::Completed | shared::rollout::Outcome::RolledBack(_) => true,
-            shared::rollout::Outcome::Refused(_) | shared::rollout::Outcome::Observed => false,
+            shared::rollout::Outcome::Completed
+            | shared::rollout::Outcome::RolledBack(_)
+            | shared::rollout::Outcome::Cancelled(_) => true,
+            // What a person gave up is that person's to put in order.
+            shared::rollout::Outcome::Refused(_)
+            | shared::rollout::Outcome::GivenUp(_)
+            | shared::rollout::Outcome::Observed => false,
         }
     }
 }

@@ -1,11 +1,17 @@
 //! `flipback local`: serves a local cloud, or asks a running one.
 
+mod example;
+mod push;
+
+pub(crate) use push::push;
+
 use crate::args::{Endpoint, LocalUp, Pace};
 use crate::environment::Environment;
 use crate::errors::plain;
 use crate::output::{Out, Paint, columns, print, remark};
 use crate::run::Exit;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -13,7 +19,9 @@ use local::{Cloud, Functions, Options};
 use model::Settings;
 use serde_json::Value;
 use shared::time::Time;
+use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 
 /// Serves until interrupted.
 pub(crate) async fn up(args: &LocalUp, environment: &Environment) -> anyhow::Result<Exit> {
@@ -34,21 +42,45 @@ pub(crate) async fn up(args: &LocalUp, environment: &Environment) -> anyhow::Res
     if let Some(margins) = environment.margins.clone().or(quick) {
         options.function_env.insert("FLIPBACK_MARGINS".to_owned(), margins);
     }
-    let interrupted = interrupted()?;
+    example::writable(args)?;
+    let mut interrupted = pin!(interrupted()?);
     let cloud = Cloud::start(options).await.map_err(|error| {
-        let todo = match args.functions {
-            None if !args.bare => {
-                "build everything (cargo build --workspace), name a directory with --functions, or use --bare"
-            }
-            _ => "choose another port with --listen, or another directory with --functions",
-        };
+        let todo = advice(args, &error);
         plain(format!("the local cloud did not start: {error:#}"), todo)
     })?;
     print(&format!("ready {}", cloud.endpoint()));
+    let set_up = tokio::select! {
+        set_up = example::set_up(args, &cloud) => set_up,
+        () = interrupted.as_mut() => return stop(cloud).await,
+    };
+    if let Err(error) = set_up {
+        cloud.stop().await;
+        return Err(error);
+    }
     interrupted.await;
+    stop(cloud).await
+}
+
+async fn stop(cloud: Cloud) -> anyhow::Result<Exit> {
     remark("stopping");
     cloud.stop().await;
     Ok(Exit::Done)
+}
+
+/// What helps against a start that failed: by the address, by the functions, or by what else it says.
+fn advice(args: &LocalUp, error: &anyhow::Error) -> &'static str {
+    if !args.listen.ip().is_loopback() {
+        return "listen on loopback: --listen 127.0.0.1:4566";
+    }
+    if error.chain().any(|cause| cause.is::<io::Error>()) {
+        return "choose another port with --listen (port 0 takes a free one); another local cloud may run there";
+    }
+    match args.functions {
+        None => {
+            "build everything (make build-demo, or cargo build --workspace), name a directory with --functions, or use --bare"
+        }
+        Some(_) => "name the directory that has the functions' binaries with --functions, or use --bare",
+    }
 }
 
 /// Resolves at Ctrl-C or SIGTERM. The handlers are in place when this returns, before anything is started that would be left behind.
@@ -145,7 +177,23 @@ fn posted(post: &Value) -> String {
 }
 
 async fn get(at: &Endpoint, page: &str) -> anyhow::Result<Value> {
-    let url = format!("{}/_local/{page}", at.endpoint.trim_end_matches('/'));
+    match ask(at, &format!("_local/{page}"), Request::builder(), String::new()).await? {
+        (true, document) => Ok(document),
+        (false, _) => Err(plain(
+            format!("{} is no local cloud of this release: it has no page {page}", at.endpoint),
+            "start one (flipback local up), or name it with --endpoint",
+        )),
+    }
+}
+
+/// Whether it went well, and the JSON of the answer.
+async fn ask(
+    at: &Endpoint,
+    path: &str,
+    request: hyper::http::request::Builder,
+    body: String,
+) -> anyhow::Result<(bool, Value)> {
+    let url = format!("{}/{path}", at.endpoint.trim_end_matches('/'));
     let nobody = |why: String| {
         plain(
             format!("{url} does not answer as a local cloud does: {why}"),
@@ -156,14 +204,13 @@ async fn get(at: &Endpoint, page: &str) -> anyhow::Result<Value> {
     if uri.scheme_str() != Some("http") {
         return Err(nobody("a local cloud speaks http".to_owned()));
     }
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.get(uri).await.map_err(|error| nobody(format!("{:#}", anyhow::Error::from(error))))?;
-    let status = answer.status();
+    let request = request.uri(uri).body(Full::from(body)).map_err(|error| nobody(error.to_string()))?;
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client.request(request).await.map_err(|error| nobody(format!("{:#}", anyhow::Error::from(error))))?;
+    let ok = answer.status().is_success();
     let body = answer.into_body().collect().await.map_err(|error| nobody(error.to_string()))?.to_bytes();
-    if !status.is_success() {
-        return Err(nobody(status.to_string()));
-    }
-    serde_json::from_slice(&body).map_err(|error| nobody(error.to_string()))
+    let document = serde_json::from_slice(&body).map_err(|error| nobody(error.to_string()))?;
+    Ok((ok, document))
 }
 
 #[cfg(test)]
