@@ -95,7 +95,7 @@ pub(crate) enum Command {
     /// Let a paused rollout go on, or one that waits for a person; weights are taken as they are
     Resume(OneService),
     /// Roll the running rollout back
-    Abort(OneService),
+    Abort(Abort),
     /// Lift the quarantine from an image
     Release(Release),
     /// Take a service out of the configuration; nothing of it in ECS or ELB is touched
@@ -199,6 +199,17 @@ pub(crate) struct OneService {
     /// How it is followed.
     #[command(flatten)]
     pub(crate) follow: Follow,
+}
+
+/// `abort`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Abort {
+    /// Which one.
+    #[command(flatten)]
+    pub(crate) one: OneService,
+    /// End a rollout that waits for a person as it stands; nothing more is written for it
+    #[arg(long)]
+    pub(crate) give_up: bool,
 }
 
 /// `deploy`

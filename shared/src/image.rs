@@ -103,8 +103,7 @@ fn at_home(config: &ServiceConfig, image: &ImageRef) -> Result<(), Refusal> {
 
 fn tag_fits(rule: &ImageRule, image: &ImageRef) -> Result<(), Refusal> {
     let tag = image.tag.as_str();
-    let exact_latest = rule.tags == TagRule::Exact("latest".to_owned());
-    if tag == "latest" && !exact_latest {
+    if tag == "latest" {
         return Err(Refusal::loud(
             "the tag `latest` says nothing about what it is and is not deployed",
             retag(image, "v1.2.3"),

@@ -82,7 +82,10 @@ pub(super) async fn set_up(args: &LocalUp, cloud: &Cloud) -> anyhow::Result<()> 
             })?;
             print(&format!("wrote {name}"));
         }
-        None => print(&text),
+        None => {
+            print(&text);
+            remark("save the YAML above as flipback.yaml (--write FILE does)");
+        }
     }
     let file = args.write.as_ref().map_or_else(|| "flipback.yaml".to_owned(), |path| path.display().to_string());
     let first = made.first().map_or("shop", |(name, _)| name);

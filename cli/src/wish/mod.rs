@@ -132,9 +132,22 @@ fn stands_still(rollout: &Rollout) -> bool {
 }
 
 /// `flipback abort`
-pub(crate) async fn abort(args: &OneService, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
+pub(crate) async fn abort(args: &args::Abort, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
+    let give_up = args.give_up;
+    let args = &args.one;
     let wisher = Wisher::new(&args.service, installation, args.follow, out).await?;
     let rollout = wisher.running("abort")?;
+    if give_up {
+        if !rollout.called {
+            return Err(plain(
+                format!("{} does not wait for a person", rollout.id),
+                format!("flipback abort {} takes it back", args.service),
+            ));
+        }
+        let (id, rollout) = (bound("give-up", rollout), rollout.id.clone());
+        let said = format!("to give {rollout} up as it stands");
+        return wisher.wish(&id, IntentKind::GiveUp { rollout }, Asked::TakenUp, &said).await;
+    }
     if matches!(rollout.phase, Phase::Retiring | Phase::Resting) {
         return Err(plain(
             format!("{} is {}: the old side is being retired already", rollout.id, rollout.phase.name()),

@@ -54,7 +54,8 @@ fn content(out: &mut String, name: &str, value: &Value) {
         Value::Array(items) => {
             for item in items {
                 out.push_str("<member>");
-                content(out, name, item);
+                // A list of structures may have the name of a map elsewhere (`Attributes`): its items are no maps.
+                content(out, if item.is_object() { "member" } else { name }, item);
                 out.push_str("</member>");
             }
         }
@@ -106,6 +107,12 @@ mod tests {
              </AuthenticationRequestExtraParams></A><IsDefault>false</IsDefault><Priority>10</Priority></member></Rules>\
              </DescribeRulesResult><ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></DescribeRulesResponse>"
         );
+    }
+
+    #[test]
+    fn a_list_named_like_a_map_keeps_its_structures() {
+        let xml = answer("D", "ns", &json!({"Attributes": [{"Key": "k", "Value": "v"}]}), "id");
+        assert!(xml.contains("<Attributes><member><Key>k</Key><Value>v</Value></member></Attributes>"), "{xml}");
     }
 
     #[test]

@@ -145,6 +145,12 @@ fn images(typed: &ServiceTyped, name: &str) -> Result<Vec<ImageRule>, ConfigErro
                         .map(drop)
                         .map_err(|why| meaning(&place, format!("`{pattern}` is not a pattern: {why}")))?;
                 }
+                TagRule::Exact(tag) if tag == "latest" => {
+                    return Err(meaning(
+                        &place,
+                        "`latest` says nothing about what it is and is never deployed; move a tag such as `stable`",
+                    ));
+                }
                 TagRule::Exact(tag) if tag.is_empty() => return Err(meaning(&place, "the exact tag is empty")),
                 TagRule::Exact(_) => {}
             }

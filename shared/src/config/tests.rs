@@ -77,6 +77,7 @@ fn every_error_says_where_and_what_to_do() {
         spoiled("weight: 10", "weight: 60"),
         spoiled(">=1.0.0", "newest"),
         spoiled("repository: shop-api", "repository: shop-api:v1"),
+        spoiled("semver: \">=1.0.0\"", "exact: latest"),
         spoiled("arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/shop/1/2/3", "shop-rule"),
         spoiled("    cluster: production\n", ""),
         spoiled("name: shop-api\n", "name: shop api\n"),
