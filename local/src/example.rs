@@ -41,11 +41,9 @@ pub struct TwoColours {
     pub address: SocketAddr,
 }
 
-/// Pushes an image with these manners; its digest.
-///
-/// # Errors
-/// What ECR says.
-pub fn push(cloud: &Cloud, caller: &str, repository: &str, tag: &str, manners: &str) -> anyhow::Result<String> {
+/// PutImage's input. The digest is the manifest's: name, tag and manners in it make every push another image.
+#[must_use]
+pub fn image(repository: &str, tag: &str, manners: &str) -> Value {
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -57,7 +55,15 @@ pub fn push(cloud: &Cloud, caller: &str, repository: &str, tag: &str, manners: &
             "flipback.manners": manners,
         },
     });
-    let input = json!({"repositoryName": repository, "imageTag": tag, "imageManifest": manifest.to_string()});
+    json!({"repositoryName": repository, "imageTag": tag, "imageManifest": manifest.to_string()})
+}
+
+/// Pushes an image with these manners; its digest.
+///
+/// # Errors
+/// What ECR says.
+pub fn push(cloud: &Cloud, caller: &str, repository: &str, tag: &str, manners: &str) -> anyhow::Result<String> {
+    let input = image(repository, tag, manners);
     let answer = cloud
         .call(Service::Ecr, "PutImage", input, caller)
         .map_err(|error| anyhow!("pushing {repository}:{tag}: {error}"))?;

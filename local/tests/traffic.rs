@@ -184,34 +184,3 @@ async fn a_taken_port_falls_to_a_free_one_that_is_listed() {
     assert!(cloud.ports().is_empty());
     cloud.stop().await;
 }
-
-/// `cargo test --profile demo -p local --test traffic -- --ignored --nocapture` prints what one load balancer carries.
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-#[ignore = "a measurement, for a quiet machine"]
-async fn a_load_balancer_carries_a_thousand_requests_a_second_on_one_core() {
-    let cloud = bare().await;
-    let shop = Shop::open(&cloud, "", 2).await;
-    let began = Instant::now();
-    let workers: Vec<_> = (0..8)
-        .map(|_| {
-            let (client, url) = (client(), shop.url.clone());
-            tokio::spawn(async move {
-                let mut answered = 0_u32;
-                while began.elapsed().as_secs() < 3 {
-                    let request = Request::get(&url).body(Full::new(Bytes::new())).unwrap();
-                    client.request(request).await.unwrap().into_body().collect().await.unwrap();
-                    answered += 1;
-                }
-                answered
-            })
-        })
-        .collect();
-    let mut answered = 0;
-    for worker in workers {
-        answered += worker.await.unwrap();
-    }
-    let rate = f64::from(answered) / began.elapsed().as_secs_f64();
-    println!("{rate:.0} requests/s, client, load balancer and tasks on one thread");
-    assert!(rate > 1000.0, "{rate}");
-    cloud.stop().await;
-}

@@ -6,7 +6,7 @@ use crate::errors::plain;
 use crate::output::Out;
 use crate::run::Exit;
 use hyper::Request;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Puts an image with these manners.
 pub(crate) async fn push(args: &LocalPush, out: Out) -> anyhow::Result<Exit> {
@@ -17,7 +17,7 @@ pub(crate) async fn push(args: &LocalPush, out: Out) -> anyhow::Result<Exit> {
         .header("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.PutImage")
         // A local cloud reads the key for its journal, and checks no signature.
         .header("authorization", "AWS4-HMAC-SHA256 Credential=flipback-local-push");
-    let (pushed, answer) = ask(at, "", request, input(repository, tag, manners).to_string()).await?;
+    let (pushed, answer) = ask(at, "", request, local::example::image(repository, tag, manners).to_string()).await?;
     if !pushed {
         let (code, said) = (text(&answer, "__type"), text(&answer, "message"));
         let todo = if code.ends_with("RepositoryNotFoundException") {
@@ -36,20 +36,4 @@ pub(crate) async fn push(args: &LocalPush, out: Out) -> anyhow::Result<Exit> {
     let document = json!({"repository": repository, "tag": tag, "digest": digest, "manners": manners});
     out.document(&document, |_| format!("pushed {repository}:{tag} ({digest})"));
     Ok(Exit::Done)
-}
-
-/// PutImage's input. The digest is the manifest's: name, tag and manners in it make every push another image.
-fn input(repository: &str, tag: &str, manners: &str) -> Value {
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 0, "digest": "sha256:none"},
-        "layers": [],
-        "annotations": {
-            "org.opencontainers.image.title": repository,
-            "org.opencontainers.image.version": tag,
-            "flipback.manners": manners,
-        },
-    });
-    json!({"repositoryName": repository, "imageTag": tag, "imageManifest": manifest.to_string()})
 }
