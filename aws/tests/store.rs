@@ -198,7 +198,7 @@ async fn applying_again_keeps_the_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_removed_only_at_rest_and_with_everything_it_owns() {
     let table = with_shop().await;
-    save(&table, 0, &busy(), &[], &[]).await.unwrap();
+    save(&table, 0, &busy(), &[], &[notice(1, 10)]).await.unwrap();
     assert!(matches!(table.remove_config(&shop()).await, Err(ApplyError::Busy(_))));
     save(&table, 1, &Status::default(), &[], &[]).await.unwrap();
     table.remove_config(&shop()).await.unwrap();
@@ -206,6 +206,11 @@ async fn a_service_is_removed_only_at_rest_and_with_everything_it_owns() {
     assert!(table.services().await.unwrap().is_empty());
     assert!(table.owners(&config("shop").claims()).await.unwrap().is_empty());
     assert_eq!(table.history(&shop(), 10, None).await.unwrap().len(), 2, "its history stays");
+    // Configured again, it goes on with the numbers: a notice of its former life is in the way of none.
+    table.apply_config(&config("shop"), "test").await.unwrap();
+    let record = table.load(&shop()).await.unwrap();
+    let next = record.status.notices + 1;
+    save(&table, record.version, &busy(), &[], &[notice(next, 30)]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

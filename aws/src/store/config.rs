@@ -70,7 +70,8 @@ impl Table {
             let before = old.as_ref().map(config_of).transpose()?;
             let mut actions = vec![self.config_put(&config_key, config, by, old.as_ref())?];
             if state.is_none() {
-                actions.push(put_new(&self.name, items::new_state(&state_key)?)?);
+                let last = self.notices(&config.name, 1).await?.first().map_or(0, |stored| stored.notice.number);
+                actions.push(put_new(&self.name, items::new_state(&state_key, last)?)?);
             }
             let entry = with(key_item(&keys::directory(&config.name)), [("cluster", text(&config.cluster))]);
             actions.push(put(&self.name, entry)?);

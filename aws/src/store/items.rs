@@ -86,9 +86,10 @@ pub(super) fn record(state: &Item, config: &Item) -> Result<Record, StoreError> 
     Ok(Record { config: get_json(config, "config")?, status: get_json(state, "status")?, inbox, version })
 }
 
-/// A state that nothing has happened to.
-pub(super) fn new_state(key: &Key) -> Result<Item, StoreError> {
-    let status = Status { format: FORMAT, ..Status::default() };
+/// A state that nothing has happened to. Notices of the service's former life may still be there: theirs are not numbered
+/// again.
+pub(super) fn new_state(key: &Key, notices: u64) -> Result<Item, StoreError> {
+    let status = Status { format: FORMAT, notices, ..Status::default() };
     Ok(with(
         key_item(key),
         [
