@@ -57,6 +57,16 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
     if draft.status.stale(image).is_some() {
         return;
     }
+    // Judged when it was recorded, and once more: another push may have been taken since, in the same second even. The
+    // configuration that a running rollout pinned may not know the repository yet.
+    let known = draft.config.image(&image.repository).is_some();
+    if let (true, Err(refusal)) = (known, crate::image::judge(draft.config, &draft.status, image)) {
+        if refusal.loud {
+            let what = format!("{}:{}", image.repository, image.tag);
+            draft.tell(None, Milestone::Refused { what, reason: refusal.reason, advice: refusal.advice });
+        }
+        return;
+    }
     let mut images = match &draft.status.next {
         Some(Candidate { target: Target::Images(images), .. }) => images.clone(),
         Some(_) | None => BTreeMap::new(),

@@ -952,3 +952,14 @@ fn law_8_weights_of_somebody_else_are_taken_for_rest_only_when_their_side_is_see
     scene.pass(Span::secs(15));
     assert!(!scene.look(&[]).effects.is_empty(), "seen to be dead, it is put right");
 }
+
+#[test]
+fn law_14_of_two_pushes_of_one_second_the_older_version_gives_way_whatever_their_order() {
+    for order in [["v2.0.0", "v3.0.0"], ["v3.0.0", "v2.0.0"]] {
+        let mut scene = Scene::new();
+        let push = |tag: &str| IntentKind::Push { image: image(tag, tag.as_bytes()[1], Time(7)) };
+        scene.look(&[push(order[0]), push(order[1])]);
+        let rollout = scene.status.rollout.clone().unwrap();
+        assert_eq!(super::draft::what(&rollout.candidate), "shop-api:v3.0.0", "{order:?}");
+    }
+}
