@@ -220,6 +220,14 @@ impl Scene {
         }
     }
 
+    /// So many looks at a world in which nothing happens.
+    pub(crate) fn looks(&mut self, times: u32) {
+        for _ in 0..times {
+            self.look(&[]);
+            self.pass(Span::secs(10));
+        }
+    }
+
     /// Looks and obeys until a phase is reached, the usual time between looks passing.
     pub(crate) fn until(&mut self, phase: &str) {
         for _ in 0..500 {

@@ -172,10 +172,7 @@ fn law_5_a_colour_that_would_revert_by_itself_is_refused() {
     let mut scene = Scene::new();
     scene.service(Colour::Green).reverts_by_itself = Some("its circuit breaker rolls back".to_owned());
     scene.look(&[IntentKind::Push { image: image("v2.0.0", 2, Time(2)) }]);
-    for _ in 0..4 {
-        scene.look(&[]);
-        scene.pass(Span::secs(10));
-    }
+    scene.looks(4);
     assert!(matches!(scene.status.last.unwrap().outcome, Outcome::Refused(why) if why.contains("circuit breaker")));
 }
 
@@ -377,10 +374,7 @@ fn law_10_a_rollout_whose_candidate_no_alarm_covers_is_refused() {
     scene.config.alarms.green.clear();
     scene.config.alarms.both.clear();
     scene.look(&[IntentKind::Push { image: image("v2.0.0", 2, Time(2)) }]);
-    for _ in 0..4 {
-        scene.look(&[]);
-        scene.pass(Span::secs(10));
-    }
+    scene.looks(4);
     assert!(
         matches!(scene.status.last.clone().unwrap().outcome, Outcome::Refused(why) if why.contains("no alarm covers green"))
     );
@@ -473,10 +467,7 @@ fn an_alarm_that_does_not_exist_refuses_by_name() {
     let mut scene = Scene::new();
     scene.seen.alarms.insert("lb-5xx".into(), Reading::Known(None));
     scene.look(&[IntentKind::Push { image: image("v2.0.0", 2, Time(2)) }]);
-    for _ in 0..4 {
-        scene.look(&[]);
-        scene.pass(Span::secs(10));
-    }
+    scene.looks(4);
     assert!(matches!(scene.status.last.unwrap().outcome, Outcome::Refused(why) if why.contains("lb-5xx")));
 }
 
@@ -886,10 +877,7 @@ fn an_image_refused_for_what_was_wrong_around_it_can_be_pushed_again() {
     let mut scene = Scene::new();
     scene.seen.alarms.insert("lb-5xx".into(), Reading::Known(None));
     scene.look(&[IntentKind::Push { image: image("v2.0.0", 2, Time(2)) }]);
-    for _ in 0..4 {
-        scene.look(&[]);
-        scene.pass(Span::secs(10));
-    }
+    scene.looks(4);
     scene.seen.alarms.insert("lb-5xx".into(), alarm(AlarmState::Ok));
     scene.look(&[IntentKind::Push { image: image("v2.0.0", 2, Time(2)) }]);
     assert_eq!(scene.phase(), "idle", "the same event again is nothing new");
