@@ -16,13 +16,13 @@ use crate::tell::Teller;
 use crate::wakes::Queues;
 use crate::world::World;
 
-/// Starts the log: one JSON object per line on stdout, filtered by `FLIPBACK_LOG`, or by `AWS_LAMBDA_LOG_LEVEL`, which
+/// Starts the log: one JSON object per line on stdout, with all spans it is in (event, service, rollout), filtered by `FLIPBACK_LOG`, or by `AWS_LAMBDA_LOG_LEVEL`, which
 /// Lambda sets from the function's logging configuration; else `info`. Called twice, the second call does nothing.
 pub fn init() {
     let filter = EnvFilter::try_from_env("FLIPBACK_LOG")
         .or_else(|_| EnvFilter::try_from_env("AWS_LAMBDA_LOG_LEVEL"))
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(true);
     let _already = log.with_env_filter(filter).with_writer(std::io::stdout).try_init();
 }
 
