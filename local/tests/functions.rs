@@ -3,7 +3,7 @@
 mod common;
 
 use common::{aws_json, call, quick, until};
-use local::{CallSeen, Cloud, Functions, Moment, Options, Verdict};
+use local::{CallSeen, Cloud, Functions, Options};
 use model::Service;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -183,34 +183,18 @@ async fn a_killed_function_loses_its_invocation_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_sees_each_call_of_a_function_and_can_kill_it_there() {
-    let stage = stage().await;
+async fn a_hook_sees_each_call_of_a_function_before_and_after_its_effect() {
+    let stage = alone().await;
     let seen: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
     let notes = seen.clone();
     stage.cloud.on_call(Arc::new(move |call: &CallSeen<'_>| {
-        notes
-            .lock()
-            .unwrap()
-            .push(format!("{} {} {} {:?} {}", call.caller, call.service, call.operation, call.moment, call.nth));
-        if call.caller == "function:echo" && call.nth == 2 && call.moment == Moment::Before {
-            Verdict::Kill
-        } else {
-            Verdict::Continue
-        }
+        let CallSeen { caller, service, operation, moment, nth } = call;
+        notes.lock().unwrap().push(format!("{caller} {service} {operation} {moment:?} {nth}"));
     }));
-    let input = || json!({"clusterName": "x"});
-    assert!(stage.cloud.call(Service::Ecs, "CreateCluster", input(), "function:echo").is_ok());
-    let killed = stage.cloud.call(Service::Ecs, "DeleteCluster", json!({"cluster": "x"}), "function:echo").unwrap_err();
-    assert_eq!(killed.status, 500);
-    let clusters = stage.cloud.call(Service::Ecs, "ListClusters", json!({}), "user:me").unwrap();
-    assert_eq!(
-        clusters["clusterArns"].as_array().unwrap().len(),
-        1,
-        "a call that was killed before its effect has none"
-    );
+    let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
+    stage.cloud.invoke("echo", json!({"call": {"target": target, "input": {}}})).await.unwrap();
     let seen = seen.lock().unwrap().clone();
-    assert!(seen.contains(&"function:echo ecs CreateCluster Before 1".to_owned()), "{seen:?}");
-    assert!(seen.contains(&"function:echo ecs CreateCluster After 1".to_owned()), "{seen:?}");
+    assert_eq!(seen, ["function:echo ecs ListClusters Before 1", "function:echo ecs ListClusters After 1"]);
     stage.cloud.stop().await;
 }
 
@@ -232,6 +216,17 @@ async fn messages_of_a_group_come_in_order_and_a_failed_one_comes_again() {
     assert_eq!(first["attributes"]["ApproximateReceiveCount"], "1");
     assert_eq!(first["eventSourceARN"], "arn:aws:sqs:us-east-1:123456789012:work.fifo");
     assert_eq!(bodies.iter().filter(|body| *body == "a1").count(), 1, "what succeeded is deleted: {bodies:?}");
+    stage.cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_batch_can_be_told_to_come_back_soon_and_a_running_one_stays_hidden() {
+    let slow = TEMPLATE.replace("VisibilityTimeout: 1", "VisibilityTimeout: 60");
+    let stage = stage_with(&slow, |options| options.redelivery = Some(Duration::from_secs(1))).await;
+    stage.send("a", "bad");
+    let began = Instant::now();
+    until("it comes a second time", || (stage.bodies().len() >= 2).then_some(())).await;
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
     stage.cloud.stop().await;
 }
 

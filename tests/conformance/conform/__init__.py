@@ -1,0 +1,1 @@
+"""The local cloud's wire forms against AWS's own models."""

@@ -1,0 +1,58 @@
+"""SNS and SQS."""
+
+from ..compare import ABSENT
+from ..listed import ANY, Difference as D, known, Like, refuses, said, taken_by_moto
+
+
+ALL = [
+    # ---- SNS
+    D(("sns.GetTopicAttributes",), ("Attributes.DeliveryPolicy",), ABSENT, "", "ours", "none was given",
+      said("sns.GetTopicAttributesResponse.Attributes",
+      "DeliveryPolicy – The JSON serialization of the topic's delivery policy.")),
+    D(("sns.GetTopicAttributes",), ("Attributes.EffectiveDeliveryPolicy", "Attributes.Policy"), ABSENT, ANY, "moto",
+      "the local cloud has neither policies nor deliveries that are tried again; by design",
+      said("sns.GetTopicAttributesResponse.Attributes",
+      "EffectiveDeliveryPolicy – The JSON serialization of the effective delivery policy")),
+    D(("sns.GetTopicAttributes",), ("Attributes.SubscriptionsConfirmed", "Attributes.SubscriptionsPending"), "1", "0", "ours",
+      "moto does not count",
+      said("sns.GetTopicAttributesResponse.Attributes",
+      "SubscriptionsConfirmed – The number of confirmed subscriptions for the topic.")),
+    D(("sns.Subscribe",), ("SubscriptionArn",), "pending confirmation", ANY, "ours", "an address for mail must confirm first",
+      said("sns.SubscribeResponse.SubscriptionArn",
+      "The ARN of the subscription if it is confirmed, or the string \"pending confirmation\"")),
+    D(("sns.ListSubscriptions", "sns.ListSubscriptionsByTopic"), ("Subscriptions[].SubscriptionArn",), "PendingConfirmation",
+      ANY, "ours",
+      "it is not confirmed", known("list-subscriptions in the AWS CLI reference")),
+    D(("sns.ListTopics",), ("Topics[]",), {"TopicArn": "arn:aws:sns:us-east-1:123456789012:flipback-notices"}, ABSENT, "either",
+      "the local cloud sets up the project's own template", known("template.yaml")),
+    D(("sns.Envelope",), ("SignatureVersion",), "1", "2", "ours", "a default",
+      known("the topic attribute SignatureVersion in the Amazon SNS Developer Guide: 1 unless set")),
+    taken_by_moto("sns.Publish", "InvalidParameter", "publishing_that_is_refused", 4,
+                  "two lines in a subject, a structure without default, or too long",
+                  said("sns.PublishInput.Subject", "no line breaks or control characters, and less than 100 characters long")),
+    # ---- SQS
+    D(("sqs.GetQueueAttributes",), ("Attributes.CreatedTimestamp", "Attributes.LastModifiedTimestamp"), "<time>",
+      Like(r"<time>\.\d+"), "ours",
+      "whole seconds", said("sqs.GetQueueAttributesRequest.AttributeNames",
+      "CreatedTimestamp – Returns the time when the queue was created in seconds")),
+    D(("sqs.ReceiveMessage",), ("Messages[].Attributes.SenderId",), "user:AKIDPARITY", "AIDAIT2UOQQY3AUEKVGXU", "either",
+      "an id of the sender that has no meaning here; the local cloud names the caller instead",
+      said("sqs.ReceiveMessageRequest.AttributeNames", "SenderId")),
+    D(("sqs.SendMessage", "sqs.ReceiveMessage"), ("**SequenceNumber",), ANY, ABSENT, "ours",
+      "moto numbers only what has a deduplication id of its own",
+      said("sqs.SendMessageResult.SequenceNumber", "This parameter applies only to FIFO (first-in-first-out) queues.")),
+    D(("sqs.SendMessage",), ("MessageId", "SequenceNumber"), ANY, ANY, "either",
+      "what is sent again within five minutes: the answer of the first, or one of its own; AWS says only that it is accepted",
+      said("sqs.SendMessageRequest.MessageDeduplicationId", "aren't delivered during the 5-minute deduplication interval")),
+    taken_by_moto("sqs.CreateQueue", "InvalidAttributeValue", "queue_calls_that_are_refused", 2,
+                  "a delay or retention beyond its range",
+                  said("sqs.CreateQueueRequest.Attributes", "Valid values: An integer from 0 to 900 seconds (15 minutes).")),
+    taken_by_moto("sqs.SendMessage", "MissingParameter", "queue_calls_that_are_refused", 1, "an empty message",
+                  said("sqs.SendMessageRequest.MessageBody", "The minimum size is one character.")),
+    taken_by_moto("sqs.SendMessage", "InvalidParameterValue", "queue_calls_that_are_refused", 1,
+                  "a deduplication id for a standard queue",
+                  said("sqs.SendMessageRequest.MessageDeduplicationId",
+                  "This parameter applies only to FIFO (first-in-first-out) queues.")),
+    taken_by_moto("sqs.SendMessage", "InvalidMessageContents", "queue_calls_that_are_refused", 1, "a control character",
+                  refuses("sqs.SendMessage", "InvalidMessageContents")),
+]
