@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use shared::config::{Alarms, ServiceConfig};
-use shared::ids::{Colour, RouteArn};
+use shared::ids::{Colour, RevisionArn, RouteArn};
 use shared::observation::{
     AlarmReading, AlarmState, Observation, Reading, RequestCount, RolloutState, RouteReading, ScalingReading,
     Suspended, TargetCounts,
 };
 use shared::ports::Record;
-use shared::rollout::Margins;
+use shared::rollout::{Margins, Phase};
 use shared::time::{Span, Time};
 use shared::weights::{Weights, same_shares};
 
@@ -61,11 +61,15 @@ bugs! {
     AlarmSleeps, "alarm-sleeps", 2, "on-alarm does nothing; the loop finds the alarm at its next look";
     GivesUpUnsaved, "gives-up-unsaved", 2, "a save that failed ends the run before the weights are written";
     SettlesEarly, "settles-early", 3, "late writes are not waited for";
+    SettlesUnread, "settles-unread", 3, "while a rollout settles, its weights are read as intended";
     NoDrain, "no-drain", 4, "an emptied side counts as drained at once";
     StartsOnLive, "starts-on-live", 4, "the new revision goes to the other colour";
     FlipsToTheDead, "flips-to-the-dead", 4, "the stable side's targets are always read as healthy";
     RosyHealth, "rosy-health", 5, "the candidate is always read as completed and healthy";
+    BelievesTheName, "believes-the-name", 5, "whatever the candidate's colour runs is read as the candidate's revision";
+    OverlooksTheSick, "overlooks-the-sick", 5, "unhealthy targets are not seen while one is healthy";
     QuietByDefault, "quiet-by-default", 6, "an alarm that could not be read counts as OK";
+    BlindIsQuiet, "blind-is-quiet", 6, "an alarm without data counts as OK, whatever it says of missing data";
     PhantomTraffic, "phantom-traffic", 6, "requests are always seen";
     LosesLogin, "loses-login", 7, "a rule is written back with its forward action only";
     LosesStickiness, "loses-stickiness", 7, "a rule is written back without its stickiness";
@@ -76,6 +80,9 @@ bugs! {
     KeepsSuspended, "keeps-suspended", 9, "suspensions are not lifted, and read as lifted";
     NeverFollows, "never-follows", 9, "a side that must grow is reported grown and is not";
     BlamesTheCandidate, "blames-the-candidate", 10, "every alarm counts as watching both sides";
+    CoversNobody, "covers-nobody", 10, "that no alarm watches the candidate is always accepted";
+    WritesNextDoor, "writes-next-door", 11, "a listener's other rules get the same actions";
+    RestsNextDoor, "rests-next-door", 11, "a side's rest goes to the first service whose name begins alike";
     RegistersTwice, "registers-twice", 12, "the registration is sent twice";
     LosesMembers, "loses-members", 12, "a member that no SDK knows is dropped from the definition";
     NeverWakes, "never-wakes", 13, "timers and the sweep do nothing";
@@ -83,6 +90,7 @@ bugs! {
     Amnesia, "amnesia", 14, "what was taken and what is in quarantine is forgotten";
     TakesOldPushes, "takes-old-pushes", 14, "a push counts as made when its event arrives";
     TrustsItsWrites, "trusts-its-writes", 15, "weights that were sent are read as written";
+    RemembersAShift, "remembers-a-shift", 15, "a rollout that starts is loaded as one that moved weight";
 }
 
 impl Bug {
@@ -101,8 +109,12 @@ pub(crate) struct Memory {
 }
 
 pub(crate) fn config(bug: Option<Bug>, mut config: ServiceConfig) -> ServiceConfig {
-    if bug == Some(Bug::BlamesTheCandidate) {
-        config.alarms = Alarms { both: config.alarms.all(), ..Alarms::default() };
+    match bug {
+        Some(Bug::BlamesTheCandidate) => {
+            config.alarms = Alarms { both: config.alarms.all(), ..Alarms::default() };
+        }
+        Some(Bug::CoversNobody) => config.accept_no_alarms = true,
+        Some(_) | None => {}
     }
     config
 }
@@ -122,6 +134,11 @@ pub(crate) fn loaded(bug: Option<Bug>, record: &mut Record) {
         record.status.seen.clear();
         record.status.quarantine.clear();
     }
+    if let (Some(Bug::RemembersAShift), Some(rollout)) = (bug, &mut record.status.rollout)
+        && rollout.phase == Phase::Starting
+    {
+        rollout.first_shift = Some(rollout.since);
+    }
 }
 
 /// What the observer says instead of what it saw.
@@ -133,6 +150,42 @@ pub(crate) fn seen(bug: Bug, memory: &Memory, record: &Record, seen: &mut Observ
             for reading in seen.alarms.values_mut() {
                 if let Reading::Known(Some(alarm)) = reading {
                     alarm.state = AlarmState::Ok;
+                }
+            }
+        }
+        Bug::BlindIsQuiet => {
+            for reading in seen.alarms.values_mut() {
+                if let Reading::Known(Some(alarm)) = reading
+                    && alarm.state == AlarmState::InsufficientData
+                {
+                    alarm.missing_is_quiet = true;
+                }
+            }
+        }
+        Bug::SettlesUnread => {
+            if let Some(rollout) = rollout
+                && matches!(rollout.phase, Phase::Clearing { .. } | Phase::Retiring | Phase::Resting)
+            {
+                for (route, expected) in &rollout.routes {
+                    if let Some(Reading::Known(reading)) = seen.routes.get_mut(route) {
+                        reading.weights = expected.intended.clone();
+                    }
+                }
+            }
+        }
+        Bug::BelievesTheName => {
+            if let (Some(stable), Some(Some(revision))) = (stable, rollout.map(|rollout| &rollout.revision)) {
+                named(seen, stable.other(), revision);
+            }
+        }
+        Bug::OverlooksTheSick => {
+            if let Some(stable) = stable {
+                for targets in seen.colours.get_mut(&stable.other()).into_iter().flat_map(|c| c.targets.values_mut()) {
+                    if let Reading::Known(counts) = targets
+                        && counts.healthy > 0
+                    {
+                        (counts.healthy, counts.unhealthy) = (counts.healthy + counts.unhealthy, 0);
+                    }
                 }
             }
         }
@@ -211,6 +264,19 @@ pub(crate) fn seen(bug: Bug, memory: &Memory, record: &Record, seen: &mut Observ
     }
 }
 
+/// The colour runs this, whatever it runs, once it was told to.
+fn named(seen: &mut Observation, colour: Colour, revision: &RevisionArn) {
+    let Some(reading) = seen.colours.get_mut(&colour) else { return };
+    if let Reading::Known(Some(service)) = &mut reading.service
+        && service.desired > 0
+    {
+        service.task_definition = revision.clone();
+        for deployment in &mut service.deployments {
+            deployment.task_definition = revision.clone();
+        }
+    }
+}
+
 fn quiet() -> AlarmReading {
     AlarmReading {
         state: AlarmState::Ok,
@@ -239,7 +305,7 @@ fn dead(seen: &mut Observation, colour: Colour) {
     healthy(seen, colour, |desired| TargetCounts { unhealthy: desired, ..TargetCounts::default() });
 }
 
-fn rosy(seen: &mut Observation, colour: Colour, revision: Option<shared::ids::RevisionArn>) {
+fn rosy(seen: &mut Observation, colour: Colour, revision: Option<RevisionArn>) {
     alive(seen, colour);
     let Some(reading) = seen.colours.get_mut(&colour) else { return };
     if let (Reading::Known(Some(service)), Some(revision)) = (&mut reading.service, revision)

@@ -1,6 +1,7 @@
 //! Everything that the processes share: virtual time, the world, the queues, the store, and who watches over it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use model::{AwsError, Happening, Millis, Service, World};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use shared::ids::{Colour, RolloutId, RouteArn};
 use shared::intake::MessageKind;
 use shared::observation::Observation;
 use shared::ports::Record;
-use shared::rollout::{ImageRef, Status};
+use shared::rollout::{ImageRef, Margins, Status};
 use shared::time::Time;
 use shared::weights::Weights;
 
@@ -17,6 +18,8 @@ use crate::bugs::Bug;
 use crate::counts::Counts;
 use crate::faults::{Kind, Part};
 use crate::laws::{self, Laws, Violation};
+use crate::looks::{Frozen, Looks, Question};
+use crate::next_door::{NextDoor, Who};
 use crate::plots::When;
 use crate::rng::Rng;
 use crate::schedule::Schedule;
@@ -24,6 +27,9 @@ use crate::setup::{self, Place, START};
 use crate::view;
 
 pub(crate) type Pid = u64;
+
+/// Between two messages that come twice.
+const DOUBLED: Millis = 5_000;
 
 /// What is due at a time.
 #[derive(Debug)]
@@ -39,9 +45,9 @@ pub(crate) enum Event {
     /// An event reaches its function.
     Deliver(Value, u32),
     /// A message enters the FIFO queue.
-    Queue(MessageKind),
+    Queue(Who, MessageKind),
     /// The FIFO queue may hand out.
-    Pump,
+    Pump(Who),
     /// The sweep.
     Sweep,
     /// Something happens.
@@ -53,6 +59,7 @@ pub(crate) enum Event {
 /// A write on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Landing {
+    pub(crate) who: Who,
     pub(crate) pid: Pid,
     pub(crate) service: Service,
     pub(crate) operation: &'static str,
@@ -74,6 +81,7 @@ pub(crate) enum Role {
 /// A process: one invocation of a function.
 #[derive(Debug)]
 pub(crate) struct Proc {
+    pub(crate) who: Who,
     pub(crate) role: Role,
     /// How wrong its clock is.
     pub(crate) skew: i64,
@@ -82,11 +90,11 @@ pub(crate) struct Proc {
     pub(crate) calls: u32,
     pub(crate) dead: bool,
     /// What its last look was really answered.
-    pub(crate) honest: Option<Observation>,
+    pub(crate) honest: Option<Rc<Observation>>,
     /// The record it loaded last.
-    pub(crate) loaded: Option<Record>,
-    /// The status it loaded or saved last.
-    pub(crate) status: Option<Status>,
+    pub(crate) loaded: Option<Rc<Record>>,
+    /// The record with the status it acts by: loaded or saved last.
+    pub(crate) acting: Option<Rc<Record>>,
     /// Kinds of destructive effects sent since its last look.
     pub(crate) destructive: BTreeSet<&'static str>,
     /// It saved a turn back that the store refused: the weights are owed all the same.
@@ -103,6 +111,25 @@ pub(crate) struct Queued {
     pub(crate) received: u32,
 }
 
+/// The FIFO queue's group of one service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lane {
+    pub(crate) waiting: VecDeque<Queued>,
+    pub(crate) busy: BTreeSet<Pid>,
+    pub(crate) blocked: Millis,
+}
+
+/// How a route is described.
+pub(crate) fn route_ask(route: &RouteArn) -> Question<'_> {
+    let operation = if route.is_listener() { "DescribeListeners" } else { "DescribeRules" };
+    Question { part: Part::Routes, service: Service::Elb, operation, about: route.as_str() }
+}
+
+pub(crate) fn route_input(route: &RouteArn) -> Value {
+    let member = if route.is_listener() { "ListenerArns" } else { "RuleArns" };
+    json!({ member: [route.0] })
+}
+
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) now: Millis,
@@ -114,13 +141,19 @@ pub(crate) struct Cloud {
     sequence: u64,
     pub(crate) rng: Rng,
     chance: Rng,
-    pub(crate) stale: BTreeMap<Part, (Millis, World)>,
+    pub(crate) stale: BTreeMap<Part, (Millis, Frozen)>,
+    pub(crate) looks: Looks,
     pub(crate) procs: BTreeMap<Pid, Proc>,
-    pub(crate) record: Record,
-    pub(crate) fifo: VecDeque<Queued>,
-    pub(crate) fifo_busy: Option<Pid>,
-    pub(crate) fifo_blocked: Millis,
+    pub(crate) record: Rc<Record>,
+    pub(crate) next_door: Option<NextDoor>,
+    /// What the installation's release is told of the pace.
+    pub(crate) margins: Margins,
+    lanes: [Lane; 2],
+    /// How often an alarm that flaps has changed, by its cue.
+    pub(crate) flaps: BTreeMap<usize, u32>,
     pub(crate) weights: BTreeMap<RouteArn, Weights>,
+    /// When a message was doubled last.
+    doubled: Millis,
     pub(crate) last_fault: Millis,
     pub(crate) traffic: bool,
     pub(crate) images: Vec<ImageRef>,
@@ -138,12 +171,12 @@ pub(crate) struct Cloud {
 impl Cloud {
     pub(crate) fn new(schedule: &Schedule, bug: Option<Bug>, loud: bool) -> Cloud {
         let (world, place) = setup::build(schedule);
-        let record = Record {
+        let record = Rc::new(Record {
             config: crate::bugs::config(bug, place.config.clone()),
             status: Status::default(),
             inbox: Vec::new(),
             version: 0,
-        };
+        });
         let mut cloud = Cloud {
             now: START,
             world,
@@ -154,12 +187,15 @@ impl Cloud {
             rng: Rng::new(schedule.seed, 4),
             chance: Rng::new(schedule.seed, 5),
             stale: BTreeMap::new(),
+            looks: Looks::new(schedule.pace.settings.beliefs == model::Beliefs::default()),
             procs: BTreeMap::new(),
             record,
-            fifo: VecDeque::new(),
-            fifo_busy: None,
-            fifo_blocked: 0,
+            next_door: place.next_door.clone().map(NextDoor::new),
+            margins: schedule.pace.margins,
+            lanes: Default::default(),
+            flaps: BTreeMap::new(),
             weights: BTreeMap::new(),
+            doubled: 0,
             last_fault: 0,
             traffic: true,
             images: Vec::new(),
@@ -215,6 +251,9 @@ impl Cloud {
 
     /// Moves the world to now.
     pub(crate) fn tick(&mut self) {
+        if self.world.is_quiet(self.now) {
+            return;
+        }
         self.world.answer_probes(self.now);
         let happenings = self.world.tick(self.now);
         for happening in happenings {
@@ -233,7 +272,7 @@ impl Cloud {
         if source == "aws.cloudwatch" {
             self.say(|| format!("alarm {} is {}", event["detail"]["alarmName"], event["detail"]["state"]["value"]));
         }
-        if source == "aws.ecr" {
+        if source == "aws.ecr" && self.place.config.image(view::text(&event["detail"], "repository-name")).is_some() {
             self.pushes.push(event.clone());
         }
         if self.strikes(Kind::EventLost) {
@@ -242,6 +281,13 @@ impl Cloud {
             return;
         }
         let mut delay = self.rng.between(50, 600);
+        let settings = &self.schedule.pace.settings;
+        if !settings.beliefs.events_come_within_seconds {
+            let most = settings.beyond.events;
+            delay += self.draw(0, most);
+            // No law on promptness holds for an event that EventBridge keeps back.
+            self.last_fault = self.now;
+        }
         if self.strikes(Kind::EventDelayed) {
             self.hit("fault", "event delayed");
             delay += self.draw(1_000, self.schedule.pace.bake * 2);
@@ -254,20 +300,32 @@ impl Cloud {
         self.at(self.now + delay, Event::Deliver(event, 0));
     }
 
+    /// A service's group in the FIFO queue.
+    pub(crate) fn lane(&mut self, who: Who) -> &mut Lane {
+        &mut self.lanes[who as usize]
+    }
+
     /// A message into the FIFO queue, through SQS.
-    pub(crate) fn enqueue(&mut self, kind: MessageKind, delay: Millis) {
+    pub(crate) fn enqueue(&mut self, who: Who, kind: MessageKind, delay: Millis) {
         if self.strikes(Kind::WakeLost) {
             self.hit("fault", "wake lost");
             self.say(|| format!("wake lost: {kind:?}"));
             return;
         }
-        if self.strikes(Kind::WakeDoubled) {
+        // A doubled timer doubles its chain until the next save: once in a while is bad enough, every time is no end.
+        if self.now >= self.doubled + DOUBLED && self.strikes(Kind::WakeDoubled) {
+            self.doubled = self.now;
             self.hit("fault", "wake doubled");
             let again = delay + self.draw(1, 5_000);
-            self.at(self.now + again, Event::Queue(kind.clone()));
+            self.at(self.now + again, Event::Queue(who, kind.clone()));
         }
-        let delay = delay + self.rng.between(5, 60);
-        self.at(self.now + delay, Event::Queue(kind));
+        let settings = &self.schedule.pace.settings;
+        let mut delay = delay + self.rng.between(5, 60);
+        if !settings.beliefs.delays_are_exact && delay > 1_000 {
+            let most = settings.beyond.delays;
+            delay += self.draw(0, most);
+        }
+        self.at(self.now + delay, Event::Queue(who, kind));
     }
 
     /// One call of AWS.
@@ -284,15 +342,13 @@ impl Cloud {
 
     /// A read of the world as it is, without any fault.
     pub(crate) fn truth(&mut self, service: Service, operation: &str, input: &Value) -> Value {
-        setup::call(&mut self.world, service, operation, input, "truth", self.now).unwrap_or_default()
+        let now = self.now;
+        self.world.as_is(|world| setup::call(world, service, operation, input, "truth", now)).unwrap_or_default()
     }
 
-    pub(crate) fn route_doc(&mut self, route: &RouteArn) -> Value {
-        if route.is_listener() {
-            self.truth(Service::Elb, "DescribeListeners", &json!({ "ListenerArns": [route.0] }))["Listeners"][0].clone()
-        } else {
-            self.truth(Service::Elb, "DescribeRules", &json!({ "RuleArns": [route.0] }))["Rules"][0].clone()
-        }
+    /// A route as it is described: the answer, whose only entry it is.
+    pub(crate) fn route_doc(&mut self, route: &RouteArn) -> Rc<Value> {
+        self.truly(route_ask(route), || route_input(route))
     }
 
     /// The weights as they are, after somebody may have changed them.
@@ -303,8 +359,8 @@ impl Cloud {
             }
         }
         for route in self.place.config.engine.routes.clone() {
-            let doc = self.route_doc(&route);
-            self.weights.insert(route, view::weights(view::actions(&doc)));
+            let answer = self.route_doc(&route);
+            self.weights.insert(route, view::weights(view::actions(view::route_of(&answer))));
         }
         for colour in Colour::BOTH {
             if self.has_weight(colour) {
@@ -392,8 +448,8 @@ impl Cloud {
             Event::Second
             | Event::Resume(_)
             | Event::Kill(_)
-            | Event::Queue(_)
-            | Event::Pump
+            | Event::Queue(..)
+            | Event::Pump(_)
             | Event::Sweep
             | Event::Freeze(..) => false,
         };

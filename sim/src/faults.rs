@@ -22,11 +22,12 @@ pub enum Part {
 }
 
 impl Part {
-    /// The parts whose reads may fail by themselves.
-    pub const UNREAD: [Part; 6] =
-        [Part::Routes, Part::Services, Part::Targets, Part::Alarms, Part::Scaling, Part::Metrics];
+    /// Every part.
+    pub const ALL: [Part; 7] =
+        [Part::Routes, Part::Services, Part::Targets, Part::Alarms, Part::Scaling, Part::Definitions, Part::Metrics];
 
-    /// The parts that may be read stale.
+    /// The parts that may be read stale. How late metrics come is the world's own setting, and how late definitions are
+    /// listed is one of its beliefs.
     pub const STALE: [Part; 5] = [Part::Routes, Part::Services, Part::Targets, Part::Alarms, Part::Scaling];
 }
 
@@ -43,6 +44,8 @@ pub enum Kind {
     LostAnswer,
     /// A write takes effect late, after its deadline too.
     Late,
+    /// Writes to this one of the routes fail.
+    RouteFails(usize),
     /// Reads of this part show the world as it was when the fault began.
     Stale(Part),
     /// A process dies between two calls.
@@ -63,6 +66,8 @@ pub enum Kind {
     WakeLost,
     /// A message of the loop arrives twice.
     WakeDoubled,
+    /// The FIFO queue hands out a second message while the first is dealt with.
+    Rival,
 }
 
 /// One fault: between two times, so many of a hundred calls or messages.

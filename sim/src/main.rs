@@ -1,12 +1,17 @@
-//! `sim`: plays schedules, prints what was reached, and the first law that was broken.
+//! `sim`: plays schedules, prints what was reached, and the laws that were broken; replays one, shrinks one.
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
+use sim::beliefs;
 use sim::bugs::Bug;
-use sim::counts::Counts;
-use sim::run::{Outcome, run};
+use sim::laws::Violation;
+use sim::many::{self, Played};
+use sim::run::run;
 use sim::schedule::Schedule;
+use sim::shrink::{Keep, shrink};
 
 /// Plays schedules of the core over the model of AWS, with faults, and checks the laws at every step.
 #[derive(Parser, Debug)]
@@ -18,13 +23,22 @@ struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Plays this seed only, step by step.
+    /// On so many threads; the outcome is the same for any number [default: all there are].
     #[arg(long)]
+    threads: Option<usize>,
+    /// Plays this seed only, step by step.
+    #[arg(long, value_name = "SEED")]
     replay: Option<u64>,
+    /// With --replay: plays only what is named here, as --shrink prints it.
+    #[arg(long, requires = "replay", allow_hyphen_values = true)]
+    keep: Option<Keep>,
+    /// Shrinks the schedule of this seed to the smallest that breaks the same law.
+    #[arg(long, value_name = "SEED", conflicts_with = "replay")]
+    shrink: Option<u64>,
     /// Plants a bug by name (`list` prints them).
     #[arg(long)]
     bug: Option<String>,
-    /// Turns one of the model's beliefs about AWS over, by name (`list` prints them).
+    /// Turns one of the model's beliefs about AWS over, by name (`list` prints them, `all` plays each).
     #[arg(long)]
     belief: Option<String>,
     /// Goes on after a broken law.
@@ -32,69 +46,121 @@ struct Options {
     keep_going: bool,
 }
 
+/// So many schedules must have reached everything there is to reach.
+const ENOUGH: u64 = 20_000;
+
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let bug = match options.bug.as_deref() {
-        None => None,
-        Some("list") => {
-            for bug in Bug::ALL {
-                println!("{:<28} breaks law {:>2}: {}", bug.name(), bug.law(), bug.what());
-            }
-            return ExitCode::SUCCESS;
+    match play(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            ExitCode::from(2)
         }
-        Some(name) => match Bug::named(name) {
-            Some(bug) => Some(bug),
-            None => {
-                eprintln!("no bug is named {name}; --bug list prints them");
-                return ExitCode::from(2);
-            }
-        },
-    };
+    }
+}
+
+/// Whether all was well; an error is the caller's.
+fn play(options: &Options) -> Result<bool, String> {
+    if options.bug.as_deref() == Some("list") {
+        for bug in Bug::ALL {
+            println!("{:<28} breaks law {:>2}: {}", bug.name(), bug.law(), bug.what());
+        }
+        return Ok(true);
+    }
+    let bug = options.bug.as_deref();
+    let unknown = |name| move || format!("no bug is named {name}; --bug list prints them");
+    let bug = bug.map(|name| Bug::named(name).ok_or_else(unknown(name))).transpose()?;
+    let seeds = options.from..options.from.saturating_add(options.seeds);
     let belief = options.belief.as_deref();
-    if belief == Some("list") {
-        sim::beliefs::ALL.iter().for_each(|name| println!("{name}"));
-        return ExitCode::SUCCESS;
+    match belief {
+        Some("list") => {
+            for belief in model::Beliefs::ALL {
+                println!("{:>3} {:<34} {}", belief.number, belief.name, belief.what);
+            }
+            return Ok(true);
+        }
+        Some("all") => {
+            let mut good = true;
+            for name in beliefs::all() {
+                let broken = beliefs::play(name, seeds.clone());
+                println!("{name:<34} {} schedules, {} with a broken law", options.seeds, broken.len());
+                broken.iter().take(3).for_each(|(_, line)| println!("  {line}"));
+                good &= broken.is_empty();
+            }
+            return Ok(good);
+        }
+        Some(name) if !beliefs::all().any(|known| known == name) => {
+            return Err(format!("no belief is named {name}; --belief list prints them"));
+        }
+        Some(_) | None => {}
     }
     let draw = |seed| {
         let mut schedule = Schedule::draw(seed);
-        let known = belief.is_none_or(|name| sim::beliefs::turn_over(&mut schedule.pace.settings.beliefs, name));
-        known.then_some(schedule)
-    };
-    if draw(0).is_none() {
-        eprintln!("no belief has this name; --belief list prints them");
-        return ExitCode::from(2);
-    }
-    if let Some(seed) = options.replay {
-        let Some(schedule) = draw(seed) else { return ExitCode::FAILURE };
-        let outcome = run(&schedule, bug, true);
-        return if report(&outcome, seed, bug, belief) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
-    let mut counts = Counts::default();
-    let mut broken = 0_u64;
-    let mut steps = Vec::new();
-    for seed in options.from..options.from.saturating_add(options.seeds) {
-        let Some(schedule) = draw(seed) else { break };
-        let outcome = run(&schedule, bug, false);
-        steps.push(outcome.steps);
-        counts.add(&outcome.counts);
-        if !report(&outcome, seed, bug, belief) {
-            broken += 1;
-            if !options.keep_going {
-                break;
-            }
+        if let Some(name) = belief {
+            beliefs::turn_over(&mut schedule.pace.settings.beliefs, name);
         }
-    }
-    steps.sort_unstable();
-    let median = steps.get(steps.len() / 2).copied().unwrap_or(0);
-    println!("{counts}");
-    println!("{} schedules, {median} steps in the median, {broken} with a broken law", steps.len());
-    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn report(outcome: &Outcome, seed: u64, bug: Option<Bug>, belief: Option<&str>) -> bool {
-    let Some(violation) = &outcome.violation else { return true };
+        schedule
+    };
     let mut with = bug.map_or(String::new(), |bug| format!(" --bug {}", bug.name()));
     with.push_str(&belief.map_or(String::new(), |name| format!(" --belief {name}")));
-    println!("seed {seed}: {violation}\n  replay: cargo run -p sim --release -- --replay {seed}{with}");
-    false
+    if let Some(seed) = options.replay {
+        let schedule = options.keep.as_ref().map_or_else(|| draw(seed), |keep| keep.of(&draw(seed)));
+        let outcome = run(&schedule, bug, true);
+        println!("{} steps", outcome.steps);
+        outcome.violation.iter().for_each(|violation| tell(seed, violation, &with));
+        return Ok(outcome.violation.is_none());
+    }
+    if let Some(seed) = options.shrink {
+        let schedule = draw(seed);
+        let Some(shrunk) = shrink(&schedule, bug) else {
+            println!("seed {seed} breaks no law: there is nothing to shrink");
+            return Ok(true);
+        };
+        println!("{:#?}", shrunk.keep.of(&schedule));
+        println!("seed {seed}: {}", shrunk.violation);
+        println!("  the smallest of {} schedules that were played; step by step:", shrunk.played);
+        println!("  cargo run --profile sim -p sim -- --replay {seed} --keep {}{with}", shrunk.keep);
+        return Ok(false);
+    }
+    let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let began = Instant::now();
+    let progress = |played: &Played| progress(options.seeds, played, began);
+    let played = many::play(seeds, threads, bug, options.keep_going, draw, progress);
+    for (seed, violation) in &played.broken {
+        tell(*seed, violation, &with);
+    }
+    println!("{}", played.counts);
+    let (schedules, seconds) = (played.steps.len(), began.elapsed().as_secs_f64().max(0.001));
+    println!(
+        "{schedules} schedules, {} steps in the median, {} with a broken law; {:.0} schedules a second on {threads} threads",
+        played.median(),
+        played.broken.len(),
+        schedules as f64 / seconds,
+    );
+    let missing = options.seeds >= ENOUGH && bug.is_none() && belief.is_none() && !played.counts.missing().is_empty();
+    if missing {
+        println!("something was never reached (see above): what no schedule reaches is not tested");
+    }
+    Ok(played.broken.is_empty() && !missing)
+}
+
+/// One line that writes itself anew, on a terminal.
+fn progress(all: u64, played: &Played, began: Instant) {
+    let mut out = std::io::stderr();
+    if !out.is_terminal() {
+        return;
+    }
+    let done = played.steps.len();
+    let rate = done as f64 / began.elapsed().as_secs_f64().max(0.001);
+    let end = if done as u64 >= all { "\n" } else { "" };
+    // A line that cannot be written is not worth a word.
+    drop(write!(out, "\r{done} of {all} schedules, {rate:.0} a second, {} broken laws {end}", played.broken.len()));
+    drop(out.flush());
+}
+
+fn tell(seed: u64, violation: &Violation, with: &str) {
+    println!("seed {seed}: {violation}");
+    println!("  replay: cargo run --profile sim -p sim -- --replay {seed}{with}");
+    println!("  shrink: cargo run --profile sim -p sim -- --shrink {seed}{with}");
 }

@@ -16,6 +16,10 @@ pub enum Which {
 pub enum Plot {
     /// An image is pushed: its manners.
     Push(&'static str),
+    /// The service's second image is pushed: its manners.
+    PushSidecar(&'static str),
+    /// An image of the service next door is pushed: its manners.
+    PushNextDoor(&'static str),
     /// The event of the push before the last arrives again, late.
     OldPush,
     /// The event of the last push arrives again, under another id.
@@ -28,6 +32,8 @@ pub enum Plot {
     Resume,
     /// A person aborts.
     Abort,
+    /// A person gives the rollout up.
+    GiveUp,
     /// A person rolls back.
     Rollback,
     /// A person deploys the live revision again.
@@ -42,43 +48,38 @@ pub enum Plot {
     WeightsTo(Which),
     /// Somebody deploys another revision to a side.
     Update(Which),
+    /// Somebody switches ECS's own circuit breaker on, rollback included.
+    Breaker(Which),
     /// Somebody sets the number of tasks.
     Count(Which, u32),
     /// All tasks die at once.
     Kill(Which),
+    /// One task dies.
+    KillOne(Which),
+    /// The health checks of one task fail from now on.
+    Sicken(Which),
+    /// Whether ECS finds room for further tasks.
+    Room(bool),
+    /// An alarm has no data.
+    Blind(usize),
+    /// An alarm fires and ceases some times in a row.
+    Flap(usize),
     /// An alarm is set by hand: which, and whether it fires.
     Alarm(usize, bool),
     /// The traffic stops or comes back.
     Traffic(bool),
     /// The autoscaler wants more or fewer tasks.
     Autoscale(Which, bool),
+    /// Another release of Flipback takes over: with other margins, from a record with members that it does not know and
+    /// without those that its predecessor had no use for.
+    Takeover,
 }
 
 impl Plot {
     /// Its name in the counts.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Plot::Push(_) => "push",
-            Plot::OldPush => "old push",
-            Plot::SamePush => "same push",
-            Plot::Promote => "promote",
-            Plot::Pause => "pause",
-            Plot::Resume => "resume",
-            Plot::Abort => "abort",
-            Plot::Rollback => "rollback",
-            Plot::Redeploy => "redeploy",
-            Plot::Release => "release",
-            Plot::Force => "force",
-            Plot::Weights(_) => "weights moved",
-            Plot::WeightsTo(_) => "weights to the idle side",
-            Plot::Update(_) => "colour updated",
-            Plot::Count(..) => "count changed",
-            Plot::Kill(_) => "tasks killed",
-            Plot::Alarm(..) => "alarm set",
-            Plot::Traffic(_) => "traffic stopped",
-            Plot::Autoscale(..) => "autoscaled",
-        }
+        crate::names::plot(self)
     }
 }
 

@@ -9,6 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use model::Millis;
 use serde_json::Value;
+use shared::config::ServiceConfig;
+use shared::ids::{AlarmName, Colour};
 use shared::intake::MessageKind;
 
 use crate::bugs::Bug;
@@ -16,11 +18,12 @@ use crate::cloud::{Cloud, Event, Pid, Proc, Queued, Role};
 use crate::counts::Counts;
 use crate::faults::Kind;
 use crate::laws::{self, Violation};
+use crate::next_door::{self, Who};
 use crate::plots::When;
 use crate::ports::{Port, Shared};
 use crate::schedule::Schedule;
 use crate::setup::START;
-use crate::{functions, stage};
+use crate::{functions, names, stage, view};
 
 /// What a schedule came to.
 #[derive(Clone, Debug)]
@@ -105,11 +108,11 @@ impl Driver {
                 drop(cloud.land(&landing));
             }
             Event::Deliver(event, tries) => self.deliver(event, tries),
-            Event::Queue(kind) => {
-                self.cloud.borrow_mut().fifo.push_back(Queued { kind, received: 0 });
-                self.pump();
+            Event::Queue(who, kind) => {
+                self.cloud.borrow_mut().lane(who).waiting.push_back(Queued { kind, received: 0 });
+                self.pump(who);
             }
-            Event::Pump => self.pump(),
+            Event::Pump(who) => self.pump(who),
             Event::Sweep => self.sweep(),
             Event::Cue(place) => {
                 let cloud = &mut *self.cloud.borrow_mut();
@@ -120,8 +123,8 @@ impl Driver {
             Event::Freeze(part, until) => {
                 let cloud = &mut *self.cloud.borrow_mut();
                 cloud.tick();
-                let world = cloud.world.clone();
-                cloud.stale.insert(part, (until, world));
+                let frozen = cloud.freeze(part);
+                cloud.stale.insert(part, (until, frozen));
             }
         }
         self.cloud.borrow().violation.is_none()
@@ -133,9 +136,13 @@ impl Driver {
         let now = cloud.now;
         cloud.at(now + 1_000, Event::Second);
         cloud.tick();
-        if cloud.traffic {
+        // When all is over nothing asks for requests any more.
+        if cloud.traffic && (self.idle_since.is_none() || cloud.record.status.rollout.is_some()) {
             for listener in cloud.place.listeners.clone() {
                 cloud.world.send_traffic(&listener, cloud.schedule.requests, now);
+            }
+            if cloud.next_door.is_some() {
+                next_door::traffic(&mut cloud.world, &cloud.place.listeners[0], now);
             }
         }
         cloud.world.clear_journal();
@@ -146,7 +153,6 @@ impl Driver {
             && now > START + cloud.schedule.calm_after
             && status.rollout.is_none()
             && status.next.is_none()
-            && cloud.laws.outage.is_none()
             && cloud.record.inbox.is_empty();
         let called = status.rollout.as_ref().is_some_and(|rollout| rollout.called);
         let pace = &cloud.schedule.pace;
@@ -157,8 +163,14 @@ impl Driver {
         }
         // Long enough for a sweep of settled services and whatever was under way; a person who was called may take longer.
         let turn = pace.margins.settled_look.0.max(pace.sweep);
-        let enough = if idle { turn + pace.sweep * 2 + pace.late + 5_000 } else { pace.bake * 20 };
-        if (idle || called) && self.idle_since.is_some() && now - since >= enough {
+        let enough = if idle {
+            turn + pace.sweep * 2 + pace.late + 5_000
+        } else {
+            pace.bake * if cloud.schedule.dense { 10 } else { 20 }
+        };
+        // Tasks that die again and again are an outage now and then: one that lasts is law 8's.
+        let out = cloud.laws.outage.is_some();
+        if (idle || called) && self.idle_since.is_some() && now - since >= enough && !out {
             laws::end(cloud, idle);
             return false;
         }
@@ -173,7 +185,7 @@ impl Driver {
 
     fn sweep(&mut self) {
         if self.swept() {
-            self.start(Role::Search, None, None);
+            self.start(Who::Shop, Role::Search, None, None);
         }
     }
 
@@ -185,10 +197,13 @@ impl Driver {
         if cloud.bug == Some(Bug::NeverWakes) {
             return false;
         }
-        let status = &cloud.record.status;
-        let unsettled = status.rollout.is_some() || status.next.is_some() || !cloud.record.inbox.is_empty();
-        if unsettled {
-            cloud.enqueue(MessageKind::Poke, 0);
+        for who in Who::BOTH {
+            let unsettled = cloud.record_of(who).is_some_and(|record| {
+                record.status.rollout.is_some() || record.status.next.is_some() || !record.inbox.is_empty()
+            });
+            if unsettled {
+                cloud.enqueue(who, MessageKind::Poke, 0);
+            }
         }
         // Settled services have their turn more rarely, and so have the repositories.
         let every = cloud.schedule.pace.margins.settled_look.0.max(sweep);
@@ -196,31 +211,66 @@ impl Driver {
     }
 
     fn deliver(&mut self, event: Value, tries: u32) {
-        match event["source"].as_str() {
-            Some("aws.ecr") => self.start(Role::Push, Some((event, tries)), None),
-            Some("aws.cloudwatch") => self.start(Role::Alarm, Some((event, tries)), None),
-            Some(_) | None => self.cloud.borrow_mut().enqueue(MessageKind::Poke, 0),
+        let (role, meant) = {
+            let cloud = &mut *self.cloud.borrow_mut();
+            let detail = &event["detail"];
+            match event["source"].as_str() {
+                Some("aws.ecr") => {
+                    let repository = view::text(detail, "repository-name");
+                    (Role::Push, cloud.meant(|config| config.image(repository).is_some()))
+                }
+                Some("aws.cloudwatch") => {
+                    let alarm = AlarmName::from(view::text(detail, "alarmName"));
+                    (Role::Alarm, cloud.meant(|config| config.alarms.all().contains(&alarm)))
+                }
+                Some(_) | None => {
+                    let about = event["resources"][0].as_str().into_iter().chain(detail["group"].as_str());
+                    let names: Vec<&str> = about.map(|arn| arn.rsplit(['/', ':']).next().unwrap_or(arn)).collect();
+                    let known = |config: &ServiceConfig| {
+                        Colour::BOTH.into_iter().any(|colour| names.contains(&config.engine.service(colour)))
+                    };
+                    for who in cloud.meant(known) {
+                        cloud.enqueue(who, MessageKind::Poke, 0);
+                    }
+                    return;
+                }
+            }
+        };
+        for who in meant {
+            self.start(who, role.clone(), Some((event.clone(), tries)), None);
         }
     }
 
     /// The FIFO queue hands out one message of the service at a time.
-    fn pump(&mut self) {
+    fn pump(&mut self, who: Who) {
         let message = {
             let cloud = &mut *self.cloud.borrow_mut();
-            if cloud.fifo_busy.is_some() || cloud.now < cloud.fifo_blocked {
+            let one_at_a_time = cloud.schedule.pace.settings.beliefs.fifo_gives_one_at_a_time;
+            let now = cloud.now;
+            let lane = cloud.lane(who);
+            if lane.waiting.is_empty() || now < lane.blocked {
                 return;
             }
-            let Some(mut message) = cloud.fifo.pop_front() else { return };
+            if !lane.busy.is_empty() {
+                if lane.busy.len() > 1 {
+                    return;
+                }
+                if one_at_a_time && !cloud.strikes(Kind::Rival) {
+                    return;
+                }
+                cloud.hit("fault", names::fault(&Kind::Rival));
+            }
+            let Some(mut message) = cloud.lane(who).waiting.pop_front() else { return };
             message.received += 1;
             message
         };
-        self.start(Role::Advance, None, Some(message));
+        self.start(who, Role::Advance, None, Some(message));
     }
 
-    fn start(&mut self, role: Role, event: Option<(Value, u32)>, message: Option<Queued>) {
+    fn start(&mut self, who: Who, role: Role, event: Option<(Value, u32)>, message: Option<Queued>) {
         self.next_pid += 1;
         let pid = self.next_pid;
-        let port = Port { cloud: Rc::clone(&self.cloud), pid };
+        let port = Port { cloud: Rc::clone(&self.cloud), pid, who };
         let future: Running = match (&role, &event, &message) {
             (Role::Push, Some((event, _)), _) => Box::pin(functions::on_image_push(port, event.clone())),
             (Role::Alarm, Some((event, _)), _) => Box::pin(functions::on_alarm(port, event.clone())),
@@ -240,12 +290,13 @@ impl Driver {
                 0
             };
             if role == Role::Advance {
-                cloud.fifo_busy = Some(pid);
+                cloud.lane(who).busy.insert(pid);
             }
-            cloud.say(|| format!("p{pid} starts: {role:?} {message:?}"));
+            cloud.say(|| format!("p{pid} starts for {}: {role:?} {message:?}", who.name()));
             cloud.procs.insert(
                 pid,
                 Proc {
+                    who,
                     role,
                     skew,
                     crash_at,
@@ -253,7 +304,7 @@ impl Driver {
                     dead: false,
                     honest: None,
                     loaded: None,
-                    status: None,
+                    acting: None,
                     destructive: Default::default(),
                     owes_back: false,
                     event,
@@ -286,6 +337,10 @@ impl Driver {
     fn end(&mut self, pid: Pid, result: Option<Result<(), String>>) {
         self.running.remove(&pid);
         let cloud = &mut *self.cloud.borrow_mut();
+        let advanced = |proc: &Proc| proc.who == Who::Shop && proc.role == Role::Advance;
+        if matches!(result, Some(Ok(()))) && cloud.procs.get(&pid).is_some_and(advanced) {
+            laws::looked(cloud, pid);
+        }
         let Some(proc) = cloud.procs.remove(&pid) else { return };
         cloud.say(|| format!("p{pid} ends: {result:?}"));
         let good = matches!(result, Some(Ok(())));
@@ -296,15 +351,15 @@ impl Driver {
             cloud.violate(2, "harm was known, the store could not save, and the weights were not written".to_owned());
         }
         if let Some(message) = proc.message {
-            cloud.fifo_busy = None;
+            cloud.lane(proc.who).busy.remove(&pid);
             let mut pause = 0;
             // The source mapping gives up after some tries; the dead-letter queue is for people.
             if !good && message.received < 8 {
                 pause = cloud.schedule.pace.visibility;
-                cloud.fifo.push_front(message);
+                cloud.lane(proc.who).waiting.push_front(message);
             }
-            cloud.fifo_blocked = cloud.now + pause;
-            cloud.at(cloud.now + pause, Event::Pump);
+            cloud.lane(proc.who).blocked = cloud.now + pause;
+            cloud.at(cloud.now + pause, Event::Pump(proc.who));
         }
         if let (Some((event, tries)), false) = (proc.event, good)
             && tries < 2

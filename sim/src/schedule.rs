@@ -7,6 +7,7 @@ use shared::strategy::Step;
 use shared::time::Span;
 
 use crate::faults::{Fault, Kind, Part};
+use crate::names::PHASES;
 use crate::plots::{Cue, Plot, When, Which};
 use crate::rng::Rng;
 
@@ -51,6 +52,14 @@ impl Pace {
             bake: 15_000,
             bound: 45_000,
         }
+    }
+
+    /// The local cloud's pace with short bakes: everything happens at once, and much of it at the same time.
+    #[must_use]
+    pub fn dense() -> Pace {
+        let quick = Pace::quick();
+        let margins = Margins { settled_look: Span::secs(15), look: Span::secs(2), ..quick.margins };
+        Pace { sweep: 10_000, bake: 6_000, margins, ..quick }
     }
 
     /// AWS's pace.
@@ -104,30 +113,29 @@ pub struct Schedule {
     pub no_traffic: NoTraffic,
     /// See the configuration.
     pub on_new_push: OnNewPush,
+    /// Whether the service has a second image.
+    pub sidecar: bool,
+    /// Whether there is a second service next door, behind the same listener and with an alarm in common.
+    pub next_door: bool,
+    /// Whether the alarm on both sides has no data while there is no traffic, and does not take that for quiet.
+    pub wants_data: bool,
+    /// Whether no alarm watches the side that the first candidate goes to.
+    pub uncovered: bool,
+    /// Whether the service only observes.
+    pub observes: bool,
     /// Requests per second and route.
     pub requests: u32,
     /// What happens.
     pub cues: Vec<Cue>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// Short, with much at the same time.
+    pub dense: bool,
     /// How many processes of a hundred have a wrong clock.
     pub skewed: u64,
     /// Nothing is drawn to happen or go wrong after this.
     pub calm_after: Millis,
 }
-
-const PHASES: [&str; 10] = [
-    "holding",
-    "registering",
-    "starting",
-    "shifting",
-    "baking",
-    "standby",
-    "retiring",
-    "resting",
-    "returning",
-    "clearing",
-];
 
 impl Schedule {
     /// Draws the schedule of a seed.
@@ -136,13 +144,20 @@ impl Schedule {
         let rng = &mut Rng::new(seed, 1);
         // Some days are plain: AWS's pace, good weather, one bad image. There the bounds are the tightest.
         let plain = rng.percent(4);
-        let pace = if !plain && rng.percent(82) { Pace::quick() } else { Pace::aws() };
+        let quick = !plain && rng.percent(92);
+        // Most days are short and dense; the long ones see what comes with time.
+        let dense = quick && Rng::new(seed, 6).percent(75);
+        let pace = match (quick, dense) {
+            (_, true) => Pace::dense(),
+            (true, false) => Pace::quick(),
+            (false, false) => Pace::aws(),
+        };
         let bake = |rng: &mut Rng| Span(pace.bake * rng.between(2, 4) / 2);
-        let weights: &[u8] =
-            [&[100][..], &[50, 100], &[10, 100], &[10, 50, 100], &[25, 50, 75, 100]][rng.between(0, 4) as usize];
+        let weights: &[u8] = [&[100][..], &[50, 100], &[10, 100], &[10, 50, 100], &[25, 50, 75, 100]]
+            [rng.between(0, if dense { 2 } else { 4 }) as usize];
         let steps = weights.iter().map(|&weight| Step { weight, bake: bake(rng) }).collect::<Vec<_>>();
-        let standby = Span(pace.bake * rng.between(0, 3));
-        let calm_after = pace.bake * rng.between(4, 10) + 60_000;
+        let standby = Span(pace.bake * rng.between(0, if dense { 1 } else { 3 }));
+        let calm_after = pace.bake * rng.between(4, if dense { 6 } else { 10 }) + if dense { 10_000 } else { 60_000 };
         let routes = if rng.percent(40) { 2 } else { 1 };
         let mut schedule = Schedule {
             seed,
@@ -160,8 +175,14 @@ impl Schedule {
             no_traffic: if rng.percent(70) { NoTraffic::Hold } else { NoTraffic::Proceed },
             on_new_push: if rng.percent(70) { OnNewPush::Supersede } else { OnNewPush::Queue },
             requests: rng.between(2, 4) as u32,
+            sidecar: rng.percent(40),
+            next_door: rng.percent(if dense { 8 } else { 30 }),
+            wants_data: rng.percent(12),
+            uncovered: rng.percent(2),
+            observes: rng.percent(1),
             cues: Vec::new(),
             faults: Vec::new(),
+            dense,
             skewed: 0,
             calm_after,
             pace,
@@ -174,6 +195,12 @@ impl Schedule {
         } else if !weather.percent(25) {
             schedule.faults = schedule.draw_faults(weather);
             schedule.skewed = if weather.percent(40) { 50 } else { 0 };
+        }
+        // A write that goes forward hangs while an alarm takes everything back.
+        if !plain && weather.percent(8) {
+            let (phase, delay) = ("shifting", weather.between(100, schedule.pace.margins.forward.0));
+            schedule.cues.push(Cue { when: When::Phase(phase, delay), plot: Plot::Alarm(2, true) });
+            schedule.faults.push(Fault { kind: Kind::Late, from: 0, until: schedule.calm_after, percent: 50 });
         }
         schedule
     }
@@ -192,9 +219,21 @@ impl Schedule {
             }
         };
         let mut cues = vec![Cue { when: When::At(rng.between(3_000, 20_000)), plot: Plot::Push(manners(rng)) }];
-        for _ in 0..rng.between(0, 2) {
+        for _ in 0..rng.between(0, if self.dense { 4 } else { 8 }) / 3 {
             let when = self.when(rng);
             cues.push(Cue { when, plot: Plot::Push(manners(rng)) });
+        }
+        if self.sidecar {
+            for _ in 0..rng.between(1, 2) {
+                let when = if rng.percent(30) { When::At(rng.between(3_000, 20_000)) } else { self.when(rng) };
+                cues.push(Cue { when, plot: Plot::PushSidecar(manners(rng)) });
+            }
+        }
+        if self.next_door {
+            for _ in 0..rng.between(1, 2) {
+                let when = When::At(rng.between(3_000, self.calm_after));
+                cues.push(Cue { when, plot: Plot::PushNextDoor(manners(rng)) });
+            }
         }
         if rng.percent(20) {
             return cues;
@@ -209,10 +248,23 @@ impl Schedule {
             let (phase, delay) = (["baking", "standby"][rng.between(0, 1) as usize], rng.between(0, self.pace.bake));
             cues.push(Cue { when: When::Phase(phase, delay), plot: Plot::Kill(Which::Idle) });
             cues.push(Cue { when: When::Phase(phase, delay + rng.between(200, 2_000)), plot: Plot::Abort });
+            if rng.percent(50) {
+                let after = rng.between(1_000, self.pace.bake * 2);
+                cues.push(Cue { when: When::Phase("returning", after), plot: Plot::GiveUp });
+            }
+        }
+        // Somebody else's weights hold a rollout where it is, until a person resumes it or gives it up.
+        if rng.percent(10) {
+            let phases = ["starting", "shifting", "baking", "standby", "retiring", "resting"];
+            let (phase, delay) = (*rng.pick(&phases), rng.between(0, 300));
+            cues.push(Cue { when: When::Phase(phase, delay), plot: Plot::Weights(*rng.pick(&[50, 30, 70])) });
+            let held = self.pace.margins.confirm.0 + 2 * self.pace.margins.look.0 + rng.between(0, self.pace.bake);
+            let plot = if rng.percent(50) { Plot::Resume } else { Plot::GiveUp };
+            cues.push(Cue { when: When::Phase(phase, delay + held), plot });
         }
         for _ in 0..rng.between(0, 4) {
             let which = if rng.percent(50) { Which::Live } else { Which::Idle };
-            let plot = match rng.between(0, 22) {
+            let plot = match rng.between(0, 32) {
                 0 => Plot::OldPush,
                 1 => Plot::SamePush,
                 2 => Plot::Promote,
@@ -229,6 +281,13 @@ impl Schedule {
                 13 | 14 => Plot::Kill(which),
                 15..=17 => Plot::Alarm(rng.between(0, 2) as usize, true),
                 18 => Plot::Traffic(false),
+                23 | 24 => Plot::Sicken(if rng.percent(80) { Which::Idle } else { Which::Live }),
+                25 => Plot::KillOne(which),
+                26 | 27 => Plot::Breaker(if rng.percent(80) { Which::Idle } else { Which::Live }),
+                28 => Plot::Room(false),
+                29 => Plot::Blind(rng.between(0, 2) as usize),
+                30 => Plot::Flap(rng.between(0, 2) as usize),
+                31 | 32 => Plot::Takeover,
                 20 | 21 => Plot::Weights(*rng.pick(&[0, 100, 50, 30, 70])),
                 19 => Plot::WeightsTo(Which::Idle),
                 _ => Plot::Autoscale(which, rng.percent(50)),
@@ -242,6 +301,16 @@ impl Schedule {
                         rng.between(0, self.pace.bake),
                     )
                 }
+                Plot::Flap(_) | Plot::Blind(_) | Plot::Sicken(_) => {
+                    let phase = ["shifting", "baking", "standby"][rng.between(0, 2) as usize];
+                    when = When::Phase(phase, rng.between(0, self.pace.bake));
+                }
+                // ECS's own breaker says something only while tasks that crash are being started.
+                Plot::Breaker(_) if rng.percent(70) => {
+                    when = When::Phase("starting", rng.between(0, 2_000));
+                    cues[0].plot = Plot::Push("crash");
+                }
+                Plot::Room(_) if rng.percent(60) => when = When::Phase("starting", rng.between(0, 2_000)),
                 Plot::Weights(_) if rng.percent(70) => {
                     when = When::Phase(
                         ["shifting", "baking"][rng.between(0, 1) as usize],
@@ -258,6 +327,11 @@ impl Schedule {
             }
             match plot {
                 Plot::Pause if rng.percent(60) => cues.push(Cue { when: self.when(rng), plot: Plot::Resume }),
+                Plot::Room(_) if rng.percent(80) => {
+                    let after = When::Phase("starting", rng.between(5_000, self.pace.bake * 5));
+                    let lifted = if rng.percent(50) { after } else { self.when(rng) };
+                    cues.push(Cue { when: lifted, plot: Plot::Room(true) });
+                }
                 Plot::Traffic(_) if rng.percent(70) => {
                     cues.push(Cue { when: self.when(rng), plot: Plot::Traffic(true) })
                 }
@@ -266,12 +340,44 @@ impl Schedule {
             }
             cues.push(Cue { when, plot });
         }
+        if rng.percent(40) {
+            self.draw_people(rng, &mut cues);
+        }
         cues
+    }
+
+    /// People at any moment, in the phases that last no longer than a look too, and when nothing runs any more.
+    fn draw_people(&self, rng: &mut Rng, cues: &mut Vec<Cue>) {
+        const WISHES: [Plot; 10] = [
+            Plot::Promote,
+            Plot::Pause,
+            Plot::Resume,
+            Plot::Abort,
+            Plot::GiveUp,
+            Plot::Rollback,
+            Plot::Redeploy,
+            Plot::Release,
+            Plot::Force,
+            Plot::SamePush,
+        ];
+        for _ in 0..rng.between(1, 3) {
+            let plot = rng.pick(&WISHES).clone();
+            let when = if rng.percent(12) {
+                When::At(self.calm_after + rng.between(0, self.calm_after))
+            } else {
+                let delay = if rng.percent(60) { rng.between(0, 60) } else { rng.between(0, self.pace.bake) };
+                When::Phase(*rng.pick(PHASES), delay)
+            };
+            if plot == Plot::Pause {
+                cues.push(Cue { when: self.when(rng), plot: Plot::Resume });
+            }
+            cues.push(Cue { when, plot });
+        }
     }
 
     fn when(&self, rng: &mut Rng) -> When {
         if rng.percent(60) {
-            When::Phase(PHASES[rng.between(0, 9) as usize], rng.between(0, self.pace.bake))
+            When::Phase(*rng.pick(PHASES), rng.between(0, self.pace.bake))
         } else {
             When::At(rng.between(1_000, self.calm_after))
         }
@@ -280,7 +386,7 @@ impl Schedule {
     fn draw_faults(&self, rng: &mut Rng) -> Vec<Fault> {
         (0..rng.between(1, 8))
             .map(|_| {
-                let kind = match rng.between(0, 19) {
+                let kind = match rng.between(0, 22) {
                     0 => Kind::Error,
                     1 => Kind::Throttle,
                     2 => Kind::LostAnswer,
@@ -294,7 +400,9 @@ impl Schedule {
                     14 => Kind::EventDoubled,
                     15 => Kind::EventDelayed,
                     16 => Kind::WakeLost,
-                    17 | 18 => Kind::Unread(*rng.pick(&Part::UNREAD)),
+                    17 | 18 => Kind::Unread(*rng.pick(&Part::ALL)),
+                    19 => Kind::RouteFails(rng.between(0, self.routes as u64 - 1) as usize),
+                    20 | 21 => Kind::Rival,
                     _ => Kind::WakeDoubled,
                 };
                 let from = rng.between(0, self.calm_after);
@@ -304,11 +412,14 @@ impl Schedule {
                     Kind::Error | Kind::Throttle => {
                         (rng.between(self.pace.bake / 2, self.pace.bake * 6), rng.between(5, 60))
                     }
-                    Kind::Unread(_) => (rng.between(self.pace.bake / 2, self.pace.bake * 4), rng.between(30, 100)),
+                    Kind::Unread(_) | Kind::RouteFails(_) => {
+                        (rng.between(self.pace.bake / 2, self.pace.bake * 4), rng.between(30, 100))
+                    }
                     Kind::Pause => (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(2, 15)),
                     Kind::LostAnswer | Kind::Late => {
                         (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(10, 60))
                     }
+                    Kind::Rival => (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(20, 100)),
                     Kind::Crash => (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(10, 50)),
                     Kind::EventLost | Kind::EventDoubled | Kind::EventDelayed | Kind::WakeLost | Kind::WakeDoubled => {
                         (rng.between(self.pace.bake, self.pace.bake * 8), rng.between(20, 100))

@@ -9,11 +9,15 @@ use shared::ids::{AlarmName, Colour, RouteArn};
 use shared::rollout::AlarmSide;
 use shared::time::Span;
 
+use crate::next_door;
 use crate::schedule::Schedule;
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const CLUSTER: &str = "production";
+pub(crate) const NAME: &str = "shop-api";
 pub(crate) const REPOSITORY: &str = "shop-api";
+/// The service's second image.
+pub(crate) const SIDECAR: &str = "shop-proxy";
 
 /// 20 November 2026, 09:00 UTC: a whole minute, so that metric periods begin where the schedule does.
 pub(crate) const START: Millis = 1_795_165_200_000;
@@ -27,6 +31,8 @@ pub(crate) struct Place {
     pub(crate) groups: BTreeMap<Colour, Vec<String>>,
     /// The alarms with the side that they truly watch.
     pub(crate) alarms: Vec<(AlarmName, AlarmSide)>,
+    /// The service next door, where there is one.
+    pub(crate) next_door: Option<ServiceConfig>,
 }
 
 pub(crate) fn call(
@@ -45,14 +51,14 @@ pub(crate) fn manifest(number: u64, manners: &str) -> String {
     json!({ "schemaVersion": 2, "number": number, "annotations": { "flipback.manners": manners } }).to_string()
 }
 
-fn must(world: &mut World, service: Service, operation: &str, input: &Value) -> Value {
+pub(crate) fn must(world: &mut World, service: Service, operation: &str, input: &Value) -> Value {
     match call(world, service, operation, input, "setup", START) {
         Ok(answer) => answer,
         Err(error) => panic!("the model refused {operation}: {error:?} for {input}"),
     }
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -68,6 +74,7 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
     must(world, Service::Ecr, "CreateRepository", &json!({ "repositoryName": REPOSITORY }));
     let image = json!({ "repositoryName": REPOSITORY, "imageManifest": manifest(0, ""), "imageTag": "v1.0.0" });
     must(world, Service::Ecr, "PutImage", &image);
+    must(world, Service::Ecr, "CreateRepository", &json!({ "repositoryName": SIDECAR }));
     let balancer = must(
         world,
         Service::Elb,
@@ -119,13 +126,16 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
         }
     }
     let alarms = alarms(world, schedule, &balancer, &groups);
+    let shared = alarms.iter().find(|(_, side)| *side == AlarmSide::Both).map(|(name, _)| name.clone());
+    let next_door =
+        shared.filter(|_| schedule.next_door).map(|alarm| next_door::build(world, schedule, &listeners[0], alarm));
     // What the set-up itself raised was told before Flipback came.
     drop(world.tick(START));
     let config = config(schedule, routes.clone(), &alarms);
-    (world.clone(), Place { config, listeners, groups, alarms })
+    (world.clone(), Place { config, listeners, groups, alarms, next_door })
 }
 
-fn group(world: &mut World, name: &str) -> String {
+pub(crate) fn group(world: &mut World, name: &str) -> String {
     let input = json!({
         "Name": name, "Protocol": "HTTP", "Port": 8080, "VpcId": "vpc-1", "TargetType": "ip",
         "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2,
@@ -228,11 +238,17 @@ fn alarms(
                 let suffix = arn.find("targetgroup/").map_or("", |at| &arn[at..]);
                 dimensions.push(json!({ "Name": "TargetGroup", "Value": suffix }));
             }
-            let input = json!({
+            let mut input = json!({
                 "AlarmName": name, "Namespace": "AWS/ApplicationELB", "MetricName": "HTTPCode_Target_5XX_Count",
                 "Dimensions": dimensions, "Statistic": "Sum", "Period": period, "EvaluationPeriods": 1, "Threshold": 2,
                 "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
             });
+            // An alarm that wants data: the traffic of the whole load balancer, and none is no good sign.
+            if schedule.wants_data && side == AlarmSide::Both {
+                input["MetricName"] = json!("RequestCount");
+                input["Threshold"] = json!(1_000_000);
+                input["TreatMissingData"] = json!("missing");
+            }
             must(world, Service::CloudWatch, "PutMetricAlarm", &input);
             (AlarmName::from(name), side)
         })
@@ -242,7 +258,13 @@ fn alarms(
 fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(AlarmName, AlarmSide)]) -> ServiceConfig {
     let of =
         |wanted: AlarmSide| alarms.iter().filter(|(_, side)| *side == wanted).map(|(name, _)| name.clone()).collect();
-    let alarms = if schedule.named_sides {
+    let live = if schedule.green_first { Colour::Green } else { Colour::Blue };
+    let alarms = if schedule.uncovered {
+        // Whoever wrote this thought of the live side only.
+        let of_live = of(AlarmSide::Only(live));
+        let (blue, green) = if live == Colour::Blue { (of_live, Vec::new()) } else { (Vec::new(), of_live) };
+        Alarms { blue, green, ..Alarms::default() }
+    } else if schedule.named_sides {
         Alarms {
             blue: of(AlarmSide::Only(Colour::Blue)),
             green: of(AlarmSide::Only(Colour::Green)),
@@ -253,14 +275,17 @@ fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(AlarmName, Alar
         Alarms { by_dimension: alarms.iter().map(|(name, _)| name.clone()).collect(), ..Alarms::default() }
     };
     let bake = schedule.pace.bake;
+    let image = |repository: &str, container: &str| ImageRule {
+        repository: repository.to_owned(),
+        container: Some(container.to_owned()),
+        tags: TagRule::Semver(">=1.0.0".to_owned()),
+    };
+    let mut images = vec![image(REPOSITORY, "api")];
+    images.extend(schedule.sidecar.then(|| image(SIDECAR, "sidecar")));
     ServiceConfig {
-        name: "shop-api".into(),
+        name: NAME.into(),
         cluster: CLUSTER.to_owned(),
-        images: vec![ImageRule {
-            repository: REPOSITORY.to_owned(),
-            container: Some("api".to_owned()),
-            tags: TagRule::Semver(">=1.0.0".to_owned()),
-        }],
+        images,
         engine: Managed { blue: "shop-api-blue".to_owned(), green: "shop-api-green".to_owned(), routes },
         steps: schedule.steps.clone(),
         alarms,
@@ -269,7 +294,7 @@ fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(AlarmName, Alar
         no_traffic: schedule.no_traffic,
         standby: schedule.standby,
         on_new_push: schedule.on_new_push,
-        mode: Mode::Act,
+        mode: if schedule.observes { Mode::Observe } else { Mode::Act },
         quiet: Span(0),
         keep_revisions: 3,
         start_deadline: Span(bake * 6),

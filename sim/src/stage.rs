@@ -1,5 +1,7 @@
 //! What happens to the service besides its faults, played.
 
+use std::rc::Rc;
+
 use model::Service;
 use serde_json::{Value, json};
 use shared::ids::{Colour, IntentId};
@@ -8,20 +10,24 @@ use shared::rollout::{Intent, IntentKind, Phase};
 use shared::time::Time;
 
 use crate::cloud::{Cloud, Event};
+use crate::next_door::{self, Who};
 use crate::plots::{Plot, Which};
-use crate::setup::{CLUSTER, REPOSITORY, manifest};
-use crate::view;
+use crate::setup::{CLUSTER, REPOSITORY, SIDECAR, manifest};
+use crate::{takeover, view};
 
 pub(crate) fn play(cloud: &mut Cloud, place: usize) {
     let plot = cloud.schedule.cues[place].plot.clone();
     let played = match &plot {
-        Plot::Push(manners) => push(cloud, manners),
+        Plot::Push(manners) => push(cloud, REPOSITORY, manners),
+        Plot::PushSidecar(manners) => cloud.schedule.sidecar && push(cloud, SIDECAR, manners),
+        Plot::PushNextDoor(manners) => cloud.next_door.is_some() && push(cloud, next_door::REPOSITORY, manners),
         Plot::OldPush => repeat(cloud, 1),
         Plot::SamePush => repeat(cloud, 0),
         Plot::Promote
         | Plot::Pause
         | Plot::Resume
         | Plot::Abort
+        | Plot::GiveUp
         | Plot::Rollback
         | Plot::Redeploy
         | Plot::Release
@@ -44,13 +50,28 @@ pub(crate) fn play(cloud: &mut Cloud, place: usize) {
             cloud.laws.meddled = cloud.now;
             cloud.call(Service::Ecs, "UpdateService", &input, "person").is_ok()
         }
-        Plot::Kill(which) => kill(cloud, *which),
-        Plot::Alarm(n, fires) => {
-            let (name, _) = cloud.place.alarms[*n].clone();
-            let state = if *fires { "ALARM" } else { "OK" };
-            let input = json!({ "AlarmName": name.0, "StateValue": state, "StateReason": "set by hand" });
-            cloud.call(Service::CloudWatch, "SetAlarmState", &input, "person").is_ok()
+        Plot::Breaker(which) => {
+            let breaker = json!({ "deploymentCircuitBreaker": { "enable": true, "rollback": true } });
+            let service = service(cloud, *which);
+            let input = json!({ "cluster": CLUSTER, "service": service, "deploymentConfiguration": breaker });
+            cloud.call(Service::Ecs, "UpdateService", &input, "person").is_ok()
         }
+        Plot::Kill(which) => kill(cloud, *which, usize::MAX),
+        Plot::KillOne(which) => kill(cloud, *which, 1),
+        Plot::Sicken(which) => {
+            let sick = tasks(cloud, *which).into_iter().next();
+            sick.iter().for_each(|task| cloud.world.task_sickens(task));
+            sick.is_some()
+        }
+        Plot::Room(free) => {
+            let most = cloud.world.running_tasks().len();
+            cloud.world.limit_tasks(CLUSTER, (!free).then_some(most), cloud.now);
+            true
+        }
+        Plot::Alarm(n, fires) => alarm(cloud, *n, if *fires { "ALARM" } else { "OK" }),
+        Plot::Blind(n) => alarm(cloud, *n, "INSUFFICIENT_DATA"),
+        Plot::Flap(n) => flap(cloud, place, *n),
+        Plot::Takeover => takeover::play(cloud),
         Plot::Traffic(on) => {
             cloud.traffic = *on;
             true
@@ -74,26 +95,54 @@ fn service(cloud: &Cloud, which: Which) -> String {
     format!("shop-api-{}", colour(cloud, which))
 }
 
-fn push(cloud: &mut Cloud, manners: &str) -> bool {
+fn push(cloud: &mut Cloud, repository: &str, manners: &str) -> bool {
     cloud.versions += 1;
     let number = cloud.versions;
     let input = json!({
-        "repositoryName": REPOSITORY, "imageManifest": manifest(number, manners), "imageTag": format!("v1.{number}.0"),
+        "repositoryName": repository, "imageManifest": manifest(number, manners), "imageTag": format!("v1.{number}.0"),
     });
     if cloud.call(Service::Ecr, "PutImage", &input, "person").is_err() {
         return false;
     }
     cloud.tick();
+    if repository == next_door::REPOSITORY {
+        return true;
+    }
     if let Some(Ok(intake::Event::Push(push))) = cloud.pushes.last().map(intake::read) {
         cloud.images.push(push.image);
     }
     true
 }
 
-/// An event of an earlier push arrives once more, under another id.
+fn alarm(cloud: &mut Cloud, n: usize, state: &str) -> bool {
+    let (name, _) = cloud.place.alarms[n].clone();
+    let input = json!({ "AlarmName": name.0, "StateValue": state, "StateReason": "set by hand" });
+    cloud.call(Service::CloudWatch, "SetAlarmState", &input, "person").is_ok()
+}
+
+/// So often an alarm that flaps changes.
+const FLAPS: u32 = 6;
+
+/// An alarm fires, ceases, and so on, faster than anybody looks.
+fn flap(cloud: &mut Cloud, place: usize, n: usize) -> bool {
+    let times = cloud.flaps.entry(place).or_default();
+    *times += 1;
+    let times = *times;
+    if times < FLAPS {
+        let pause = cloud.rng.between(300, 4_000);
+        cloud.at(cloud.now + pause, Event::Cue(place));
+    }
+    alarm(cloud, n, if times % 2 == 1 { "ALARM" } else { "OK" })
+}
+
+/// An event of an earlier push of the same repository arrives once more, under another id.
 fn repeat(cloud: &mut Cloud, back: usize) -> bool {
-    let Some(place) = cloud.pushes.len().checked_sub(back + 1) else { return false };
-    let mut event = cloud.pushes[place].clone();
+    let repository = |event: &Value| event["detail"]["repository-name"].clone();
+    let Some(last) = cloud.pushes.last().map(repository) else { return false };
+    let Some(event) = cloud.pushes.iter().rev().filter(|event| repository(event) == last).nth(back) else {
+        return false;
+    };
+    let mut event = event.clone();
     cloud.intents += 1;
     event["id"] = Value::from(format!("again-{}", cloud.intents));
     cloud.at(cloud.now, Event::Deliver(event, 0));
@@ -103,23 +152,28 @@ fn repeat(cloud: &mut Cloud, back: usize) -> bool {
 fn wish(cloud: &Cloud, plot: &Plot) -> Option<IntentKind> {
     let status = &cloud.record.status;
     let rollout = status.rollout.as_ref();
-    let id = rollout.map(|rollout| rollout.id.clone());
+    // A person may still mean the rollout that has ended.
+    let id = rollout.map(|rollout| &rollout.id).or(status.last.as_ref().map(|last| &last.rollout)).cloned();
     Some(match plot {
         Plot::Promote => {
-            let step = match rollout?.phase {
+            let step = rollout.map_or(0, |rollout| match rollout.phase {
                 Phase::Baking { step, .. } | Phase::Shifting { step } => step,
-                Phase::Standby { .. } => rollout?.config.steps.len() - 1,
+                Phase::Standby { .. } => rollout.config.steps.len() - 1,
                 _ => 0,
-            };
+            });
             IntentKind::Promote { rollout: id?, step }
         }
         Plot::Pause => IntentKind::Pause { rollout: id? },
         Plot::Resume => IntentKind::Resume { rollout: id? },
-        Plot::Abort if rollout?.called => IntentKind::GiveUp { rollout: id? },
+        Plot::Abort if rollout.is_some_and(|rollout| rollout.called) => IntentKind::GiveUp { rollout: id? },
         Plot::Abort => IntentKind::Abort { rollout: id? },
+        Plot::GiveUp => IntentKind::GiveUp { rollout: id? },
         Plot::Rollback => IntentKind::Rollback { rollout: id, to: None },
         Plot::Redeploy => IntentKind::Redeploy,
-        Plot::Release => IntentKind::Release { digest: status.quarantine.last()?.digests.first()?.clone() },
+        Plot::Release => {
+            let held = status.quarantine.last().and_then(|held| held.digests.first());
+            IntentKind::Release { digest: held.or(cloud.images.last().map(|image| &image.digest))?.clone() }
+        }
         Plot::Force => IntentKind::Deploy { images: vec![cloud.images.last()?.clone()], force: true },
         _ => return None,
     })
@@ -128,14 +182,15 @@ fn wish(cloud: &Cloud, plot: &Plot) -> Option<IntentKind> {
 fn intend(cloud: &mut Cloud, what: IntentKind) {
     cloud.intents += 1;
     let id = IntentId(format!("person/{}", cloud.intents));
-    cloud.record.inbox.push(Intent { id, at: Time(cloud.now), by: "a person".to_owned(), what });
-    cloud.enqueue(MessageKind::Poke, 0);
+    Rc::make_mut(&mut cloud.record).inbox.push(Intent { id, at: Time(cloud.now), by: "a person".to_owned(), what });
+    cloud.enqueue(Who::Shop, MessageKind::Poke, 0);
 }
 
 fn weights(cloud: &mut Cloud, green: u8) -> bool {
     for route in cloud.place.config.engine.routes.clone() {
-        let doc = cloud.route_doc(&route);
-        let mut weights = view::weights(view::actions(&doc));
+        let answer = cloud.route_doc(&route);
+        let doc = view::route_of(&answer);
+        let mut weights = view::weights(view::actions(doc));
         for (group, weight) in &mut weights {
             if cloud.place.groups[&Colour::Blue].contains(&group.0) {
                 *weight = 100 - u32::from(green);
@@ -143,7 +198,7 @@ fn weights(cloud: &mut Cloud, green: u8) -> bool {
                 *weight = u32::from(green);
             }
         }
-        let Some(actions) = view::with_weights(view::actions(&doc), &weights) else { return false };
+        let Some(actions) = view::with_weights(view::actions(doc), &weights) else { return false };
         let (operation, input) = match route.is_listener() {
             true => ("ModifyListener", json!({ "ListenerArn": route.0, "DefaultActions": actions })),
             false => ("ModifyRule", json!({ "RuleArn": route.0, "Actions": actions })),
@@ -174,11 +229,16 @@ fn update(cloud: &mut Cloud, which: Which) -> bool {
     cloud.call(Service::Ecs, "UpdateService", &input, "person").is_ok()
 }
 
-fn kill(cloud: &mut Cloud, which: Which) -> bool {
+fn tasks(cloud: &Cloud, which: Which) -> Vec<String> {
     let service = service(cloud, which);
-    let tasks: Vec<_> = cloud.world.running_tasks().into_iter().filter(|task| task.service == service).collect();
-    for task in &tasks {
-        cloud.world.task_died(&task.task_id, 137, "OutOfMemoryError: Container killed due to memory usage", cloud.now);
+    let all = cloud.world.running_tasks().into_iter().filter(|task| task.service == service);
+    all.map(|task| task.task_id).collect()
+}
+
+fn kill(cloud: &mut Cloud, which: Which, most: usize) -> bool {
+    let tasks = tasks(cloud, which);
+    for task in tasks.iter().take(most) {
+        cloud.world.task_died(task, 137, "OutOfMemoryError: Container killed due to memory usage", cloud.now);
     }
     cloud.tick();
     !tasks.is_empty()

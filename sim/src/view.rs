@@ -23,6 +23,11 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+/// The one route of an answer.
+pub(crate) fn route_of(answer: &Value) -> &Value {
+    if answer["Rules"].is_array() { &answer["Rules"][0] } else { &answer["Listeners"][0] }
+}
+
 /// The actions of a route's document.
 pub(crate) fn actions(doc: &Value) -> &Value {
     if doc["Actions"].is_array() { &doc["Actions"] } else { &doc["DefaultActions"] }
@@ -64,7 +69,7 @@ pub(crate) fn with_weights(actions: &Value, weights: &Weights) -> Option<Value> 
 }
 
 pub(crate) fn route(actions: &Value) -> RouteReading {
-    let forward = list(actions).find(|action| action["Type"] == "forward").cloned().unwrap_or_default();
+    let forward = list(actions).find(|action| action["Type"] == "forward").unwrap_or(&Value::Null);
     let sticky = &forward["ForwardConfig"]["TargetGroupStickinessConfig"];
     RouteReading {
         weights: weights(actions),
@@ -100,8 +105,17 @@ pub(crate) fn service(doc: &Value) -> ServiceReading {
         deployments,
         target_groups: list(&doc["loadBalancers"]).map(|lb| TargetGroupArn::from(text(lb, "targetGroupArn"))).collect(),
         undrivable: None,
-        reverts_by_itself: None,
+        reverts_by_itself: reverts_by_itself(&doc["deploymentConfiguration"]),
     }
+}
+
+fn reverts_by_itself(configuration: &Value) -> Option<String> {
+    let (breaker, alarms) = (&configuration["deploymentCircuitBreaker"], &configuration["alarms"]);
+    let on = |what: &Value| what["enable"] == true && what["rollback"] == true;
+    if on(breaker) {
+        return Some("its deployment circuit breaker has rollback on".to_owned());
+    }
+    on(alarms).then(|| "its deployment alarms have rollback on".to_owned())
 }
 
 pub(crate) fn targets(answer: &Value) -> TargetCounts {

@@ -2,10 +2,13 @@
 //! every second of the world. They judge by the world itself and by what the process was truly answered, never by what
 //! the product believes.
 //!
-//! Law 11 (one owner per thing) is a transaction of the store and is not simulated here.
+//! Of law 11 (one owner per thing) this sees what is written; the claims are a transaction of the store, and `aws`'s tests
+//! hold them (`aws/tests/claims.rs`).
 
+mod owner;
 mod saved;
 mod sent;
+mod sick;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +16,7 @@ use std::fmt;
 
 use model::Millis;
 use serde_json::Value;
-use shared::ids::{Colour, RolloutId, RouteArn, TargetGroupArn};
+use shared::ids::{AlarmName, Colour, RolloutId, RouteArn, TargetGroupArn};
 use shared::observation::{Observation, Reading, TargetCounts};
 use shared::rollout::AlarmSide;
 use shared::time::Time;
@@ -24,6 +27,7 @@ use crate::cloud::Cloud;
 
 pub(crate) use saved::{not_saved, saved};
 pub(crate) use sent::{landed, sent};
+pub(crate) use sick::looked;
 pub(crate) use world::{autoscaled, begin, end, second};
 
 /// A law by its number, in words.
@@ -40,6 +44,7 @@ pub fn words(law: u8) -> &'static str {
         8 => "expected weights: foreign ones are not fought",
         9 => "capacity never shrinks under a rollout",
         10 => "alarms belong to a side",
+        11 => "one owner per thing",
         12 => "a revision is the live one's JSON with the images changed, and there is one",
         13 => "nothing waits silently",
         14 => "never backwards by accident",
@@ -80,8 +85,12 @@ pub(crate) struct Laws {
     ended: BTreeSet<RolloutId>,
     /// Revisions registered per rollout.
     registered: BTreeMap<RolloutId, u32>,
-    /// Images that started, with the time of their push.
-    started: BTreeMap<String, Time>,
+    /// Images that started, by digest: their repository, and when they were pushed.
+    started: BTreeMap<String, (String, Time)>,
+    /// Rollouts that were saved as shifting.
+    shifted: BTreeSet<RolloutId>,
+    /// The step in which the candidate is seen with unhealthy targets, and since when.
+    sick: Option<(RolloutId, String, Millis)>,
     /// Since when the candidate is harmed, and how.
     harm: Option<(Millis, String)>,
     /// The weights when the last rollout ended.
@@ -109,9 +118,18 @@ fn alive(seen: &Observation, colour: Colour) -> bool {
     targets(seen, colour).is_some_and(|all| all.iter().all(|(_, counts)| counts.healthy > 0))
 }
 
+/// Whether a colour had a healthy target in each of its groups on a route; `None` where one was not read.
+fn healthy_on(seen: &Observation, colour: Colour, weights: &Weights) -> Option<bool> {
+    let reading = seen.colours.get(&colour)?;
+    let service = reading.service.known()?.as_ref()?;
+    let mut groups = service.target_groups.iter().filter(|group| weights.contains_key(*group));
+    groups.try_fold(true, |healthy, group| Some(healthy && reading.targets.get(group)?.known()?.healthy > 0))
+}
+
 /// Which side an alarm truly watches.
 fn side(cloud: &Cloud, alarm: &str) -> Option<AlarmSide> {
-    cloud.place.alarms.iter().find(|(name, _)| name.as_str() == alarm).map(|(_, side)| *side)
+    let configured = |name: &AlarmName| cloud.place.config.alarms.all().contains(name);
+    cloud.place.alarms.iter().find(|(name, _)| name.as_str() == alarm && configured(name)).map(|(_, side)| *side)
 }
 
 /// The candidate's share of a route as it was truly answered.

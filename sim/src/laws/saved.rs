@@ -1,72 +1,62 @@
 //! Laws that look at a saved status, and what the counts take from it.
 
+use std::rc::Rc;
+
 use shared::ids::Colour;
 use shared::notice::Milestone;
-use shared::ports::Save;
+use shared::ports::{Record, Save};
 use shared::rollout::{Cause, Outcome, Phase, Rollout, Status, Target, Wish};
 
 use super::world::healthy;
 use super::{dead, read_share, side};
 use crate::cloud::{Cloud, Pid};
+use crate::names;
+use crate::next_door::Who;
 use crate::plots::Plot;
 
-fn cause_name(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Alarm { .. } => "alarm",
-        Cause::Unhealthy(_) => "unhealthy",
-        Cause::NotHealthyInTime(_) => "not healthy in time",
-        Cause::Deadline(_) => "deadline",
-        Cause::Person(_) => "person",
-        Cause::Superseded => "superseded",
-        Cause::Failed(_) => "failed",
-    }
-}
-
-fn milestone_name(milestone: &Milestone) -> &'static str {
-    match milestone {
-        Milestone::Started { .. } => "started",
-        Milestone::Step { .. } => "step",
-        Milestone::Completed { .. } => "completed",
-        Milestone::GoingBack { .. } => "going back",
-        Milestone::Cancelled { .. } => "cancelled",
-        Milestone::RolledBack { .. } => "rolled back",
-        Milestone::Refused { .. } => "refused",
-        Milestone::Held { .. } => "held",
-        Milestone::Observed { .. } => "observed",
-        Milestone::Call { .. } => "call",
-        Milestone::Corrected { .. } => "corrected",
-        Milestone::Changed { .. } => "changed",
-        Milestone::Declined { .. } => "declined",
-        Milestone::Scaling { .. } => "scaling",
-    }
-}
-
 /// A status was saved.
-pub(crate) fn saved(cloud: &mut Cloud, pid: Pid, before: &Status, save: &Save<'_>) {
+pub(crate) fn saved(cloud: &mut Cloud, pid: Pid, loaded: &Record, save: &Save<'_>) {
+    let before = &loaded.status;
     let after = save.status;
     cloud.say(|| {
-        let notices: Vec<&str> = save.notices.iter().map(|notice| milestone_name(&notice.milestone)).collect();
+        let notices: Vec<&str> = save.notices.iter().map(|notice| names::milestone(&notice.milestone)).collect();
         format!("p{pid} saved v{}: {} {}", save.version + 1, save.history.line, notices.join(" "))
     });
+    if cloud.procs.get(&pid).is_some_and(|proc| proc.who != Who::Shop) {
+        let ended = before.rollout.as_ref().filter(|_| after.rollout.is_none()).and(after.last.as_ref());
+        if let Some(ended) = ended {
+            cloud.hit("next door", names::outcome(&ended.outcome));
+        }
+        return;
+    }
     let was = before.rollout.as_ref();
     let is = after.rollout.as_ref();
     if let Some(rollout) = is {
-        let entered = was.is_none_or(|was| was.id != rollout.id || was.phase.name() != rollout.phase.name());
+        let same = was.filter(|was| was.id == rollout.id);
+        let entered = same.is_none_or(|was| was.phase.name() != rollout.phase.name());
         if entered {
             cloud.hit("phase", rollout.phase.name());
             cloud.hit(
                 "transition",
-                format!("{} -> {}", was.map_or("idle", |was| was.phase.name()), rollout.phase.name()),
+                format!("{} -> {}", same.map_or("idle", |was| was.phase.name()), rollout.phase.name()),
             );
             cloud.reached(rollout.phase.name());
             enter(cloud, was, rollout, before);
         }
     }
+    for id in save.consumed {
+        // What is not in the inbox was known to on-alarm alone.
+        let intent = loaded.inbox.iter().find(|intent| intent.id == *id);
+        let kind = intent.map_or(names::ALARM_FIRED, |intent| names::intent(&intent.what));
+        let phase = was.map_or("idle", |was| was.phase.name());
+        cloud.hit("intent", format!("{kind} in {phase}"));
+    }
     if let Some(ended) = was.filter(|was| is.is_none_or(|is| is.id != was.id)) {
+        cloud.hit("transition", format!("{} -> idle", ended.phase.name()));
         end(cloud, ended, after);
     }
     for notice in save.notices {
-        cloud.hit("notice", milestone_name(&notice.milestone));
+        cloud.hit("notice", names::milestone(&notice.milestone));
         truth(cloud, pid, was.or(is), &notice.milestone);
         // Somebody moved the traffic to a side that truly works: that is the new state of rest.
         let works = |cloud: &mut Cloud, colour| !cloud.has_weight(colour) || healthy(cloud, colour) > 0;
@@ -87,11 +77,11 @@ fn enter(cloud: &mut Cloud, was: Option<&Rollout>, rollout: &Rollout, before: &S
             }
         }
         Phase::Clearing { cause } if was.is_some_and(|was| !matches!(was.phase, Phase::Returning { .. })) => {
-            cloud.hit("cause", cause_name(cause));
+            cloud.hit("cause", names::cause(cause));
         }
         Phase::Returning { cause } => {
             if was.is_some_and(|was| !matches!(was.phase, Phase::Clearing { .. })) {
-                cloud.hit("cause", cause_name(cause));
+                cloud.hit("cause", names::cause(cause));
             }
             if let (Cause::Alarm { alarm, .. }, Some(stable)) = (cause, rollout.stable)
                 && side(cloud, alarm).is_some_and(|side| !side.covers(stable.other()))
@@ -99,8 +89,10 @@ fn enter(cloud: &mut Cloud, was: Option<&Rollout>, rollout: &Rollout, before: &S
                 cloud.violate(10, format!("{alarm}, which watches {stable} only, moves the traffic to {stable}"));
             }
         }
+        Phase::Shifting { .. } => {
+            cloud.laws.shifted.insert(rollout.id.clone());
+        }
         Phase::Holding
-        | Phase::Shifting { .. }
         | Phase::Baking { .. }
         | Phase::Standby { .. }
         | Phase::Retiring
@@ -109,8 +101,20 @@ fn enter(cloud: &mut Cloud, was: Option<&Rollout>, rollout: &Rollout, before: &S
     }
 }
 
+/// Law 10: some alarm watches the candidate, or the configuration says that none need do so.
+fn covered(cloud: &mut Cloud, rollout: &Rollout) {
+    let Some(candidate) = rollout.stable.map(Colour::other) else { return };
+    let config = &cloud.place.config;
+    let watched =
+        config.alarms.all().iter().any(|name| side(cloud, name.as_str()).is_some_and(|s| s.covers(candidate)));
+    if !watched && !config.accept_no_alarms {
+        cloud.violate(10, format!("{} starts on {candidate}, which no alarm watches", rollout.id));
+    }
+}
+
 /// Law 14: what begins was pushed later than all that began before, and did not hurt.
 fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
+    covered(cloud, rollout);
     let Target::Images(images) = &rollout.candidate.target else { return };
     let released = cloud.schedule.cues.iter().any(|cue| cue.plot == Plot::Release);
     let digests = rollout.candidate.target.digests();
@@ -123,7 +127,8 @@ fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
             // When it was truly pushed, whatever the product took it for.
             let truly =
                 cloud.images.iter().find(|known| known.digest == image.digest).map_or(image.pushed_at, |i| i.pushed_at);
-            let newest = cloud.laws.started.values().max().copied();
+            let of_it = cloud.laws.started.values().filter(|(repository, _)| *repository == image.repository);
+            let newest = of_it.map(|(_, at)| *at).max();
             if cloud.laws.started.contains_key(image.digest.as_str()) && !released {
                 cloud.violate(14, format!("{} starts {} a second time", rollout.id, image.tag));
             } else if newest.is_some_and(|newest| truly < newest) {
@@ -137,7 +142,7 @@ fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
     for image in images.values() {
         let truly =
             cloud.images.iter().find(|known| known.digest == image.digest).map_or(image.pushed_at, |i| i.pushed_at);
-        cloud.laws.started.insert(image.digest.0.clone(), truly);
+        cloud.laws.started.insert(image.digest.0.clone(), (image.repository.clone(), truly));
     }
 }
 
@@ -145,15 +150,19 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status) {
     cloud.laws.ended.insert(ended.id.clone());
     cloud.laws.rest = cloud.weights.clone();
     let Some(last) = after.last.as_ref().filter(|last| last.rollout == ended.id) else { return };
-    let outcome = match &last.outcome {
-        Outcome::Completed => "completed",
-        Outcome::RolledBack(_) => "rolled back",
-        Outcome::Refused(_) => "refused",
-        Outcome::Cancelled(_) => "cancelled",
-        Outcome::GivenUp(_) => "given up",
-        Outcome::Observed => "observed",
-    };
+    let outcome = names::outcome(&last.outcome);
     cloud.hit("outcome", outcome);
+    // Its images live on in the rollout that takes its place.
+    let replaced = match &last.outcome {
+        Outcome::RolledBack(cause) | Outcome::Cancelled(cause) => *cause == Cause::Superseded,
+        Outcome::Refused(_) => matches!(ended.phase, Phase::Registering { .. }) && after.next.is_some(),
+        Outcome::Completed | Outcome::GivenUp(_) | Outcome::Observed => false,
+    };
+    if replaced {
+        for digest in ended.candidate.target.digests() {
+            cloud.laws.started.remove(digest.as_str());
+        }
+    }
     // What a person gave up is that person's to put in order, for all that follows.
     cloud.laws.foreign |= matches!(last.outcome, Outcome::GivenUp(_));
     let lately = cloud.laws.meddled > 0 && cloud.now - cloud.laws.meddled < cloud.schedule.pace.bound;
@@ -170,13 +179,19 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status) {
 
 /// Law 15: what is told was so.
 fn truth(cloud: &mut Cloud, pid: Pid, rollout: Option<&Rollout>, milestone: &Milestone) {
+    if let (Milestone::GoingBack { .. } | Milestone::RolledBack { .. }, Some(rollout)) = (milestone, rollout)
+        && !cloud.laws.shifted.contains(&rollout.id)
+    {
+        let told = names::milestone(milestone);
+        cloud.violate(15, format!("`{told}` is told of {}, which never moved any weight", rollout.id));
+    }
     let share = match milestone {
         Milestone::Completed { .. } => 100.0,
         Milestone::RolledBack { .. } => 0.0,
         Milestone::Step { weight, .. } => f64::from(*weight),
         _ => return,
     };
-    let name = milestone_name(milestone);
+    let name = names::milestone(milestone);
     let Some(candidate) = rollout.and_then(|rollout| rollout.stable).map(Colour::other) else { return };
     let honest = cloud.procs.get(&pid).and_then(|proc| proc.honest.clone());
     let mut read =
@@ -198,11 +213,15 @@ fn truth(cloud: &mut Cloud, pid: Pid, rollout: Option<&Rollout>, milestone: &Mil
 
 /// The store refused a status: law 2 says that what it brings back is owed all the same.
 pub(crate) fn not_saved(cloud: &mut Cloud, pid: Pid, save: &Save<'_>) {
+    if cloud.procs.get(&pid).is_some_and(|proc| proc.who != Who::Shop) {
+        return;
+    }
     let Some(rollout) = &save.status.rollout else { return };
     let (Phase::Returning { .. }, Some(stable)) = (&rollout.phase, rollout.stable) else { return };
     let Some(honest) = cloud.procs.get(&pid).and_then(|proc| proc.honest.clone()) else { return };
     if let Some(proc) = cloud.procs.get_mut(&pid) {
-        proc.status = Some(save.status.clone());
+        let acting = proc.loaded.as_deref().map(|record| Record { status: save.status.clone(), ..record.clone() });
+        proc.acting = acting.map(Rc::new);
     }
     let carries =
         honest.routes.keys().any(|route| read_share(cloud, &honest, route, stable.other()).is_some_and(|s| s > 0.0));

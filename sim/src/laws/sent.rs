@@ -7,34 +7,38 @@ use shared::decision::{Action, Effect};
 use shared::ids::{Colour, RevisionArn, RouteArn};
 use shared::observation::{AlarmState, Observation, Reading, RolloutState};
 use shared::ports::Record;
-use shared::rollout::{IntentKind, Phase, Rollout, Status};
+use shared::rollout::{ImageRef, IntentKind, Phase, Rollout, Status};
 use shared::weights::{Weights, same_shares};
 
-use super::{alive, dead, meddled_lately, read_share, side, targets};
+use super::{alive, dead, healthy_on, meddled_lately, owner, read_share, side, targets};
 use crate::cloud::{Cloud, Landing, Pid, Role};
+use crate::faults::Part;
+use crate::looks::Question;
+use crate::next_door::Who;
 use crate::setup::CLUSTER;
 use crate::view;
 
 /// A process sends a write.
 pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect) {
-    let Some(proc) = cloud.procs.get(&pid) else { return };
-    let (role, status, loaded, honest) =
-        (proc.role.clone(), proc.status.clone(), proc.loaded.clone(), proc.honest.clone());
-    let (Some(status), Some(loaded), Some(honest)) = (status, loaded, honest) else { return };
+    let Some(proc) = cloud.procs.get(&pid).filter(|proc| proc.who == Who::Shop) else { return };
+    let (role, acting, loaded, honest) =
+        (proc.role.clone(), proc.acting.clone(), proc.loaded.clone(), proc.honest.clone());
+    let (Some(acting), Some(loaded), Some(honest)) = (acting, loaded, honest) else { return };
+    let status = &acting.status;
     if !effect.is_back() {
-        forward(cloud, pid, &role, effect, &status);
+        forward(cloud, pid, &role, effect, status);
     }
     match &effect.action {
         Action::Weights { route, weights } => {
             destructive(cloud, pid, "weights");
             if effect.is_back() {
-                back(cloud, &status, &loaded, &honest);
+                back(cloud, route, weights, status, &loaded, &honest);
             } else {
-                raise(cloud, route, weights, &status, &loaded, &honest);
+                raise(cloud, route, weights, status, &loaded, &honest);
             }
         }
         Action::Start { colour, revision, desired } => start(cloud, pid, *colour, revision, *desired),
-        Action::Scale { colour, desired } => shrink(cloud, pid, *colour, *desired, &status),
+        Action::Scale { colour, desired } => shrink(cloud, pid, *colour, *desired, status),
         Action::Scaling { colour, wanted } => {
             let carries = status.rollout.as_ref().is_some_and(|rollout| rollout.phase.flippable());
             if carries && !wanted.suspended.scale_in {
@@ -78,15 +82,22 @@ fn destructive(cloud: &mut Cloud, pid: Pid, kind: &'static str) {
 }
 
 /// Laws 4 and 8 on the way back.
-fn back(cloud: &mut Cloud, status: &Status, loaded: &Record, honest: &Observation) {
-    let shares = |cloud: &Cloud, colour: Colour| {
-        honest.routes.keys().any(|route| read_share(cloud, honest, route, colour).is_some_and(|share| share > 0.0))
-    };
+fn back(
+    cloud: &mut Cloud,
+    route: &RouteArn,
+    weights: &Weights,
+    status: &Status,
+    loaded: &Record,
+    honest: &Observation,
+) {
     match (&loaded.status.rollout, &status.rollout) {
         (_, Some(rollout)) => {
             let Some(stable) = rollout.stable else { return };
             let returning = matches!(rollout.phase, Phase::Returning { .. });
-            let to_dead = dead(honest, stable) && alive(honest, stable.other()) && shares(cloud, stable.other());
+            // Route by route: one may go back while the other route's groups are dead.
+            let carries = read_share(cloud, honest, route, stable.other()).is_some_and(|share| share > 0.0);
+            let healthy = |colour| healthy_on(honest, colour, weights);
+            let to_dead = carries && healthy(stable) == Some(false) && healthy(stable.other()) == Some(true);
             if returning && to_dead {
                 cloud.violate(4, format!("traffic goes back to {stable}, which has no healthy target"));
             }
@@ -134,7 +145,10 @@ fn raise(
         cloud.violate(5, format!("raised to {new} % although {why}"));
     }
     quiet(cloud, rollout, candidate, honest);
-    if let Some(Rollout { phase: Phase::Baking { promoted, .. }, .. }) = &loaded.status.rollout {
+    // Back to the step that is being baked is no raise: a person resumes it from somebody else's weights.
+    if let Some(Rollout { phase: Phase::Baking { step, promoted }, .. }) = &loaded.status.rollout
+        && rollout.config.steps.get(*step).is_none_or(|step| new > f64::from(step.weight) + 0.5)
+    {
         let promoted = *promoted || loaded.inbox.iter().any(|i| matches!(i.what, IntentKind::Promote { .. }));
         let seen = honest.colours.get(&candidate).map(|reading| &reading.requests);
         let traffic = matches!(seen, Some(Reading::Known(requests)) if requests.count > 0);
@@ -209,7 +223,8 @@ fn quiet(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour, honest: &Obser
         let quiet = match reading {
             Reading::Known(Some(alarm)) => match alarm.state {
                 AlarmState::Ok => true,
-                AlarmState::InsufficientData => alarm.missing_is_quiet,
+                // `--force` accepts alarms that had no data when it began.
+                AlarmState::InsufficientData => alarm.missing_is_quiet || rollout.blind.contains(name.as_str()),
                 AlarmState::Alarm => false,
             },
             Reading::Known(None) | Reading::Unknown(_) => false,
@@ -220,10 +235,10 @@ fn quiet(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour, honest: &Obser
     }
 }
 
-fn described(cloud: &mut Cloud, colour: Colour) -> Value {
+pub(super) fn described(cloud: &mut Cloud, colour: Colour) -> Value {
     let service = cloud.place.config.engine.service(colour).to_owned();
-    cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": [service] }))["services"][0]
-        .clone()
+    let ask = Question { part: Part::Services, service: Service::Ecs, operation: "DescribeServices", about: &service };
+    cloud.truly(ask, || json!({ "cluster": CLUSTER, "services": [service] }))["services"][0].clone()
 }
 
 /// How a colour is not empty: law 4's precondition for whatever shrinks or replaces its tasks.
@@ -276,10 +291,11 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
     if ended && !harmless && !landing.effect.is_back() {
         cloud.violate(3, format!("landed after its rollout had ended: {}", landing.effect));
     }
+    owner::landed(cloud, landing);
     match &landing.effect.action {
         Action::Weights { route, .. } => {
-            let doc = cloud.route_doc(route);
-            let now = skeleton(doc);
+            let answer = cloud.route_doc(route);
+            let now = skeleton(view::route_of(&answer).clone());
             if cloud.laws.skeletons.get(route) != Some(&now) {
                 cloud.violate(7, format!("{route} is not what it was but for its weights: {now}"));
             }
@@ -297,11 +313,14 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
             let input = json!({ "taskDefinition": base.as_str() });
             let before = cloud.truth(Service::Ecs, "DescribeTaskDefinition", &input)["taskDefinition"].clone();
             let after = answer.map(|answer| answer["taskDefinition"].clone()).unwrap_or_default();
-            if definition(before) != definition(after.clone()) {
+            if definition(before, images) != definition(after.clone(), images) {
                 cloud.violate(12, "the new revision differs from the live one by more than its images".to_owned());
             }
-            let pinned: Vec<String> = images.iter().map(|(image, _)| image.pinned()).collect();
-            if pinned.iter().any(|image| after["containerDefinitions"][0]["image"] != image.as_str()) {
+            let pinned = |(image, named): &(ImageRef, Option<String>)| {
+                let mut containers = after["containerDefinitions"].as_array().into_iter().flatten();
+                containers.any(|container| takes(container, named.as_deref()) && container["image"] == image.pinned())
+            };
+            if !images.iter().all(pinned) {
                 cloud.violate(12, "the new revision has not the candidate's image".to_owned());
             }
         }
@@ -335,13 +354,22 @@ pub(super) fn skeleton(mut doc: Value) -> Value {
     doc
 }
 
-/// A definition without its images and without what AWS adds.
-fn definition(mut doc: Value) -> Value {
+/// Whether an image goes into a container.
+fn takes(container: &Value, named: Option<&str>) -> bool {
+    named.is_none_or(|name| container["name"] == name)
+}
+
+/// A definition without the images that change and without what AWS adds.
+fn definition(mut doc: Value, images: &[(ImageRef, Option<String>)]) -> Value {
     if let Some(members) = doc.as_object_mut() {
         for member in ["taskDefinitionArn", "revision", "registeredAt", "registeredBy", "status"] {
             members.remove(member);
         }
     }
-    doc["containerDefinitions"][0]["image"] = Value::Null;
+    for container in doc["containerDefinitions"].as_array_mut().into_iter().flatten() {
+        if images.iter().any(|(_, named)| takes(container, named.as_deref())) {
+            container["image"] = Value::Null;
+        }
+    }
     doc
 }

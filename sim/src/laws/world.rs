@@ -1,28 +1,36 @@
 //! Laws that look at the world by itself: every second, and at the end.
 
+use std::rc::Rc;
+
 use model::Service;
 use serde_json::{Value, json};
-use shared::ids::Colour;
+use shared::ids::{Colour, RouteArn};
 use shared::rollout::{Phase, Rollout};
 use shared::time::Span;
 
-use super::{meddled_lately, sent::skeleton};
+use super::sent::{described, skeleton};
+use super::{meddled_lately, side};
 use crate::cloud::Cloud;
+use crate::faults::Part;
+use crate::looks::Question;
 use crate::setup::{CLUSTER, START};
 use crate::view;
 
 /// Remembers the world before anything happens.
 pub(crate) fn begin(cloud: &mut Cloud) {
-    for route in cloud.place.config.engine.routes.clone() {
-        let doc = cloud.route_doc(&route);
-        cloud.laws.skeletons.insert(route, skeleton(doc));
+    let next_door = cloud.place.next_door.iter().flat_map(|config| config.engine.routes.clone());
+    let routes: Vec<RouteArn> = cloud.place.config.engine.routes.iter().cloned().chain(next_door).collect();
+    for route in routes {
+        let answer = cloud.route_doc(&route);
+        cloud.laws.skeletons.insert(route, skeleton(view::route_of(&answer).clone()));
     }
 }
 
 /// One second has passed.
 pub(crate) fn second(cloud: &mut Cloud) {
     let even = (cloud.now / 1_000).is_multiple_of(2);
-    let Some(rollout) = cloud.record.status.rollout.clone() else {
+    let record = Rc::clone(&cloud.record);
+    let Some(rollout) = &record.status.rollout else {
         cloud.laws.harm = None;
         cloud.laws.smaller = None;
         if even {
@@ -31,10 +39,10 @@ pub(crate) fn second(cloud: &mut Cloud) {
         return;
     };
     cloud.laws.outage = None;
-    silent(cloud, &rollout);
+    silent(cloud, rollout);
     if even {
-        harmed(cloud, &rollout);
-        smaller(cloud, &rollout);
+        harmed(cloud, rollout);
+        smaller(cloud, rollout);
     }
 }
 
@@ -52,7 +60,7 @@ fn outage(cloud: &mut Cloud) {
     let since = *cloud.laws.outage.get_or_insert(cloud.now);
     let since = since.max(cloud.last_fault).max(cloud.laws.meddled);
     let pace = &cloud.schedule.pace;
-    if cloud.now - since > pace.margins.settled_look.0.max(pace.sweep) + 2 * pace.bound {
+    if cloud.now.saturating_sub(since) > pace.margins.settled_look.0.max(pace.sweep) + 2 * pace.bound {
         cloud.violate(
             8,
             format!("{} has weight and no healthy target, {live} is healthy, and nobody puts it right", live.other()),
@@ -68,13 +76,7 @@ fn smaller(cloud: &mut Cloud, rollout: &Rollout) {
         cloud.laws.smaller = None;
         return;
     };
-    let names = Colour::BOTH.map(|colour| cloud.place.config.engine.service(colour).to_owned());
-    let answer = cloud.truth(Service::Ecs, "DescribeServices", &json!({ "cluster": CLUSTER, "services": names }));
-    let desired = |colour: Colour| {
-        let name = cloud.place.config.engine.service(colour);
-        let mut all = answer["services"].as_array().into_iter().flatten();
-        all.find(|doc| doc["serviceName"] == name).map_or(0, |doc| view::count(&doc["desiredCount"]))
-    };
+    let mut desired = |colour: Colour| view::count(&described(cloud, colour)["desiredCount"]);
     let (old, new) = (desired(stable), desired(stable.other()));
     let foreign = rollout.routes.values().any(|expected| expected.foreign_since.is_some()) || rollout.paused.is_some();
     if old >= new && (new >= old || !both) || foreign {
@@ -83,7 +85,7 @@ fn smaller(cloud: &mut Cloud, rollout: &Rollout) {
     }
     let since = *cloud.laws.smaller.get_or_insert(cloud.now);
     let since = since.max(cloud.last_fault).max(cloud.laws.meddled);
-    if cloud.now - since > cloud.schedule.pace.bound {
+    if cloud.now.saturating_sub(since) > cloud.schedule.pace.bound {
         cloud.violate(9, format!("{stable} wants {old} tasks, {} wants {new}, and neither follows", stable.other()));
     }
 }
@@ -126,30 +128,27 @@ fn silent(cloud: &mut Cloud, rollout: &Rollout) {
 pub(super) fn healthy(cloud: &mut Cloud, colour: Colour) -> u32 {
     let groups = cloud.place.groups[&colour].clone();
     let counts = groups.iter().map(|group| {
-        let answer = cloud.truth(Service::Elb, "DescribeTargetHealth", &json!({ "TargetGroupArn": group }));
-        view::targets(&answer).healthy
+        let (part, service) = (Part::Targets, Service::Elb);
+        let ask = Question { part, service, operation: "DescribeTargetHealth", about: group };
+        view::targets(&cloud.truly(ask, || json!({ "TargetGroupArn": group }))).healthy
     });
     counts.min().unwrap_or(0)
 }
 
 /// What truly harms the candidate while it carries traffic.
 fn harm(cloud: &mut Cloud, rollout: &Rollout, candidate: Colour) -> Option<String> {
-    let covering: Vec<String> = cloud
-        .place
-        .alarms
-        .iter()
-        .filter(|(name, side)| side.covers(candidate) && !rollout.forgiven.contains(name.as_str()))
-        .map(|(name, _)| name.0.clone())
-        .collect();
-    // No names at all would mean every alarm.
-    let alarms = match covering.is_empty() {
-        true => Vec::new(),
-        false => {
-            let answer = cloud.truth(Service::CloudWatch, "DescribeAlarms", &json!({ "AlarmNames": covering }));
-            answer["MetricAlarms"].as_array().cloned().unwrap_or_default()
-        }
-    };
-    if let Some(firing) = alarms.iter().find(|alarm| alarm["StateValue"] == "ALARM") {
+    let (part, service) = (Part::Alarms, Service::CloudWatch);
+    // A name of its own: the product may ask for fewer.
+    let ask = Question { part, service, operation: "DescribeAlarms", about: "every alarm" };
+    let place = &cloud.place;
+    let names: Vec<&str> = place.alarms.iter().map(|(name, _)| name.as_str()).collect();
+    let at = cloud.looks.place(ask, || json!({ "AlarmNames": names }));
+    let answer = cloud.described(at, true).unwrap_or_default();
+    let covers =
+        |name: &str| side(cloud, name).is_some_and(|side| side.covers(candidate)) && !rollout.forgiven.contains(name);
+    let mut alarms = answer["MetricAlarms"].as_array().into_iter().flatten();
+    let firing = alarms.find(|alarm| alarm["StateValue"] == "ALARM" && covers(view::text(alarm, "AlarmName")));
+    if let Some(firing) = firing {
         return Some(format!("alarm {} fires", view::text(firing, "AlarmName")));
     }
     (healthy(cloud, candidate) == 0).then(|| format!("{candidate} has no healthy target"))
@@ -185,8 +184,8 @@ fn harmed(cloud: &mut Cloud, rollout: &Rollout) {
         (true, false) => pace.bound,
         (false, _) => pace.bound + pace.visibility,
     };
-    if now - since > bound {
-        let seconds = (now - since) / 1_000;
+    if now.saturating_sub(since) > bound {
+        let seconds = now.saturating_sub(since) / 1_000;
         cloud.violate(2, format!("{what}, and {candidate} still has weight after {seconds} s"));
     }
 }
@@ -201,12 +200,16 @@ pub(crate) fn autoscaled(cloud: &mut Cloud, smaller: bool) {
 
 /// Law 13 for pushes: the newest image was taken, or there is a reason why not.
 fn forgotten(cloud: &mut Cloud) {
-    let status = &cloud.record.status;
-    let Some(newest) = cloud.images.last() else { return };
-    let Some(taken) = status.taken.get(&newest.repository) else { return };
-    let held = status.quarantine.iter().any(|held| held.digests.contains(&newest.digest));
-    if taken.pushed_at < newest.pushed_at && !held {
-        cloud.violate(13, format!("all is over, and {} was never taken; {} was", newest.tag, taken.tag));
+    let record = Rc::clone(&cloud.record);
+    for rule in &record.config.images {
+        let newest = cloud.images.iter().rev().find(|image| image.repository == rule.repository);
+        let Some((newest, taken)) = newest.zip(record.status.taken.get(&rule.repository)) else { continue };
+        let held = record.status.quarantine.iter().any(|held| held.digests.contains(&newest.digest));
+        let same = taken.digest == newest.digest;
+        if taken.pushed_at < newest.pushed_at && !same && !held {
+            let what = format!("all is over, and {} was never taken; {} was", newest.tag, taken.tag);
+            cloud.violate(13, what);
+        }
     }
 }
 

@@ -36,7 +36,11 @@ impl Actuator for Port {
             }
             Action::Scale { desired: 1.., .. } if self.bug() == Some(Bug::NeverFollows) => Ok(()),
             Action::Scale { colour, desired } => {
-                let service = config.engine.service(*colour);
+                let next_door = self.next_door();
+                let service = match (self.bug(), &next_door) {
+                    (Some(Bug::RestsNextDoor), Some(other)) => other.engine.service(*colour),
+                    _ => config.engine.service(*colour),
+                };
                 let input = json!({ "cluster": config.cluster, "service": service, "desiredCount": desired });
                 self.write(effect, Service::Ecs, "UpdateService", input).await.map(drop)
             }
@@ -78,8 +82,8 @@ impl Port {
     }
 
     async fn weights_once(&self, effect: &Effect, route: &RouteArn, weights: &Weights) -> Result<(), EffectError> {
-        let doc = self.route_doc(route).await.map_err(EffectError::Transient)?;
-        let now = view::actions(&doc);
+        let answer = self.route_doc(route).await.map_err(EffectError::Transient)?;
+        let now = view::actions(view::route_of(&answer));
         let changed = || EffectError::Transient("the rule's target groups changed since they were read".to_owned());
         let mut actions = view::with_weights(now, weights).ok_or_else(changed)?;
         if self.bug() == Some(Bug::TrustsItsWrites) {
@@ -107,7 +111,17 @@ impl Port {
             true => ("ModifyListener", json!({ "ListenerArn": route.0, "DefaultActions": actions })),
             false => ("ModifyRule", json!({ "RuleArn": route.0, "Actions": actions })),
         };
+        let next_door = self.next_door();
+        if let (Some(Bug::WritesNextDoor), Some(other), false) = (self.bug(), next_door, route.is_listener()) {
+            let rule = &other.engine.routes[0].0;
+            let input = json!({ "RuleArn": rule, "Actions": input["Actions"] });
+            self.write(effect, Service::Elb, operation, input).await?;
+        }
         self.write(effect, Service::Elb, operation, input).await.map(drop)
+    }
+
+    fn next_door(&self) -> Option<ServiceConfig> {
+        self.cloud.borrow().place.next_door.clone()
     }
 
     async fn register(

@@ -1,17 +1,19 @@
 //! Calls to AWS, with what goes wrong on their way.
 
+use std::rc::Rc;
+
 use model::{AwsError, Service};
 use serde_json::Value;
-use shared::decision::Effect;
+use shared::decision::{Action, Effect};
 use shared::ports::{Clock, EffectError};
 use shared::time::Time;
 
 use super::Port;
 use crate::bugs::Bug;
-use crate::cloud::{Event, Landing};
+use crate::cloud::{Cloud, Event, Landing};
 use crate::faults::{Kind, Part};
-use crate::laws;
-use crate::setup;
+use crate::looks::Question;
+use crate::{laws, names};
 
 /// One attempt of a write that brings traffic back, as in the real adapter.
 const BACK_ATTEMPT: u64 = 2_000;
@@ -31,6 +33,34 @@ impl Port {
         operation: &str,
         input: &Value,
     ) -> Result<Value, String> {
+        self.reads(part, operation, |cloud| cloud.call(service, operation, input, "flipback")).await
+    }
+
+    /// Describes, from what is remembered, or as it was when reads of the part became stale.
+    pub(super) async fn describe(&self, ask: Question<'_>, input: impl FnOnce() -> Value) -> Result<Rc<Value>, String> {
+        let seen = |cloud: &mut Cloud| {
+            let place = cloud.looks.place(ask, input);
+            let now = cloud.now;
+            let frozen = cloud.stale.get(&ask.part).filter(|(until, _)| *until > now);
+            let old = frozen.and_then(|(_, all)| all.iter().find(|(at, _)| *at == place));
+            match old.map(|(_, answer)| Rc::clone(answer)) {
+                Some(answer) => {
+                    cloud.hit("fault", names::fault(&Kind::Stale(ask.part)));
+                    cloud.last_fault = now;
+                    Ok(answer)
+                }
+                None => cloud.described(place, false),
+            }
+        };
+        self.reads(ask.part, ask.operation, seen).await
+    }
+
+    async fn reads<T>(
+        &self,
+        part: Part,
+        operation: &str,
+        answer: impl FnOnce(&mut Cloud) -> Result<T, AwsError>,
+    ) -> Result<T, String> {
         self.pause().await;
         self.travel().await;
         let answer = {
@@ -40,28 +70,13 @@ impl Port {
                 cloud.hit("fault", "error before the call");
                 Err(format!("{operation}: InternalFailure"))
             } else if cloud.strikes(Kind::Unread(part)) {
-                cloud.hit("fault", "one part unreadable");
+                cloud.hit("fault", names::fault(&Kind::Unread(part)));
                 Err(format!("{operation}: ServiceUnavailable"))
             } else if cloud.strikes(Kind::Throttle) {
                 cloud.hit("fault", "throttled before the call");
                 Err(format!("{operation}: Throttling: Rate exceeded"))
             } else {
-                let now = cloud.now;
-                let old = match cloud.stale.get_mut(&part) {
-                    Some((until, world)) if *until > now => {
-                        Some(setup::call(world, service, operation, input, "flipback", now))
-                    }
-                    Some(_) | None => None,
-                };
-                let answer = match old {
-                    Some(answer) => {
-                        cloud.hit("fault", "stale read");
-                        cloud.last_fault = now;
-                        answer
-                    }
-                    None => cloud.call(service, operation, input, "flipback"),
-                };
-                answer.map_err(|error| format!("{operation}: {}: {}", error.code, error.message))
+                answer(cloud).map_err(|error| format!("{operation}: {}: {}", error.code, error.message))
             }
         };
         self.travel().await;
@@ -89,18 +104,30 @@ impl Port {
             let cloud = &mut *self.cloud.borrow_mut();
             cloud.steps += 1;
             laws::sent(cloud, self.pid, effect);
-            let rollout =
-                cloud.procs.get(&self.pid).and_then(|proc| Some(proc.status.as_ref()?.rollout.as_ref()?.id.clone()));
-            let landing = Landing { pid: self.pid, service, operation, input, effect: effect.clone(), rollout };
+            let rollout = cloud
+                .procs
+                .get(&self.pid)
+                .and_then(|proc| Some(proc.acting.as_ref()?.status.rollout.as_ref()?.id.clone()));
+            let landing =
+                Landing { who: self.who, pid: self.pid, service, operation, input, effect: effect.clone(), rollout };
+            let routes = &cloud.place.config.engine.routes;
+            let route = match &effect.action {
+                Action::Weights { route, .. } => routes.iter().position(|known| known == route),
+                Action::Register { .. }
+                | Action::Start { .. }
+                | Action::Scale { .. }
+                | Action::Scaling { .. }
+                | Action::Tidy { .. } => None,
+            };
             let fault = [Kind::Error, Kind::Throttle, Kind::LostAnswer, Kind::Late]
                 .into_iter()
+                .chain(route.map(Kind::RouteFails))
                 .find(|kind| cloud.strikes(*kind));
             (landing, fault)
         };
         match fault {
-            Some(kind @ (Kind::Error | Kind::Throttle)) => {
-                let name = if kind == Kind::Error { "error before the call" } else { "throttled before the call" };
-                self.cloud.borrow_mut().hit("fault", name);
+            Some(kind @ (Kind::Error | Kind::Throttle | Kind::RouteFails(_))) => {
+                self.cloud.borrow_mut().hit("fault", names::fault(&kind));
                 self.travel().await;
                 Err(EffectError::Transient(format!("{operation}: ThrottlingException: Rate exceeded")))
             }

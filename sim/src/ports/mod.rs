@@ -21,6 +21,7 @@ use shared::time::{Span, Time};
 use crate::bugs::Bug;
 use crate::cloud::{Cloud, Event, Pid};
 use crate::faults::Kind;
+use crate::next_door::Who;
 
 pub(crate) type Shared = Rc<RefCell<Cloud>>;
 
@@ -29,6 +30,7 @@ pub(crate) type Shared = Rc<RefCell<Cloud>>;
 pub(crate) struct Port {
     pub(crate) cloud: Shared,
     pub(crate) pid: Pid,
+    pub(crate) who: Who,
 }
 
 /// Some virtual time; the process may die instead of waking up.
@@ -86,8 +88,9 @@ impl Port {
         self.sleep(length).await;
     }
 
+    /// The planted bug; there is none next door.
     pub(crate) fn bug(&self) -> Option<Bug> {
-        self.cloud.borrow().bug
+        self.cloud.borrow().bug.filter(|_| self.who == Who::Shop)
     }
 }
 
@@ -105,7 +108,7 @@ impl Waker for Port {
             cloud.hit("fault", "error before the call");
             return Err("SQS: InternalFailure".to_owned());
         }
-        cloud.enqueue(MessageKind::Poke, 0);
+        cloud.enqueue(self.who, MessageKind::Poke, 0);
         Ok(())
     }
 
@@ -121,7 +124,7 @@ impl Waker for Port {
         }
         // SQS delays whole seconds, 15 minutes at most.
         let delay = delay.ceil_secs().min(900) * 1_000;
-        cloud.enqueue(MessageKind::Timer { token }, delay);
+        cloud.enqueue(self.who, MessageKind::Timer { token }, delay);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! The observer: every read by itself, as the real adapter does it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use model::Service;
 use serde_json::{Value, json};
 use shared::config::ServiceConfig;
-use shared::ids::{AlarmName, Colour, RevisionArn, RouteArn, TargetGroupArn};
+use shared::ids::{AlarmName, Colour, RevisionArn, RouteArn, ServiceName, TargetGroupArn};
 use shared::observation::{
     AlarmReading, Ask, ColourReading, Observation, Reading, RequestCount, RouteReading, ServiceReading,
 };
@@ -16,7 +17,9 @@ use shared::time::Time;
 
 use super::Port;
 use crate::bugs;
+use crate::cloud::{route_ask, route_input};
 use crate::faults::Part;
+use crate::looks::Question;
 use crate::view::{self, text};
 
 /// A reading of what a call answered.
@@ -44,7 +47,7 @@ impl Observer for Port {
             seen.alarms.insert(name, Reading::not_asked());
         }
         if ask.alarms {
-            self.alarms(&mut seen.alarms).await;
+            self.alarms(&config.name, &mut seen.alarms).await;
         }
         if ask.scaling {
             self.scaling(config, &mut seen).await;
@@ -59,11 +62,12 @@ impl Observer for Port {
                 }
             }
         }
+        let bug = self.bug();
         let cloud = &mut *self.cloud.borrow_mut();
         if let Some(proc) = cloud.procs.get_mut(&self.pid) {
-            proc.honest = Some(seen.clone());
+            proc.honest = Some(Rc::new(seen.clone()));
         }
-        if let Some(bug) = cloud.bug {
+        if let Some(bug) = bug {
             bugs::seen(bug, &cloud.laws.memory, &cloud.record, &mut seen);
         }
         seen
@@ -71,30 +75,27 @@ impl Observer for Port {
 }
 
 impl Port {
-    pub(super) async fn route_doc(&self, route: &RouteArn) -> Result<Value, String> {
-        let (operation, member, list) = match route.is_listener() {
-            true => ("DescribeListeners", "ListenerArns", "Listeners"),
-            false => ("DescribeRules", "RuleArns", "Rules"),
-        };
-        let answer = self.read(Part::Routes, Service::Elb, operation, &json!({ member: [route.0] })).await?;
-        Ok(answer[list][0].clone())
+    /// The answer to a description of a route.
+    pub(super) async fn route_doc(&self, route: &RouteArn) -> Result<Rc<Value>, String> {
+        self.describe(route_ask(route), || route_input(route)).await
     }
 
     async fn route(&self, route: &RouteArn) -> Reading<RouteReading> {
-        reading(self.route_doc(route).await.map(|doc| view::route(view::actions(&doc))))
+        reading(self.route_doc(route).await.map(|answer| view::route(view::actions(view::route_of(&answer)))))
     }
 
     async fn services(&self, config: &ServiceConfig, seen: &mut Observation) {
         let names = Colour::BOTH.map(|colour| config.engine.service(colour).to_owned());
-        let input = json!({ "cluster": config.cluster, "services": names });
-        let answer = self.read(Part::Services, Service::Ecs, "DescribeServices", &input).await;
+        let (part, service, about) = (Part::Services, Service::Ecs, config.name.as_str());
+        let ask = Question { part, service, operation: "DescribeServices", about };
+        let answer = self.describe(ask, || json!({ "cluster": config.cluster, "services": names })).await;
         for (colour, name) in Colour::BOTH.into_iter().zip(names) {
             let one = |answer: &Value| -> Option<ServiceReading> {
                 let mut all = answer["services"].as_array().into_iter().flatten();
                 all.find(|doc| doc["serviceName"] == name.as_str() && doc["status"] == "ACTIVE").map(view::service)
             };
             if let Some(target) = seen.colours.get_mut(&colour) {
-                target.service = reading(answer.as_ref().map(one).map_err(Clone::clone));
+                target.service = reading(answer.as_deref().map(one).map_err(Clone::clone));
             }
         }
     }
@@ -102,16 +103,19 @@ impl Port {
     async fn targets(&self, colour: &mut ColourReading) {
         let Reading::Known(Some(service)) = &colour.service else { return };
         for group in service.target_groups.clone() {
-            let input = json!({ "TargetGroupArn": group.0 });
-            let answer = self.read(Part::Targets, Service::Elb, "DescribeTargetHealth", &input).await;
+            let (part, service, about) = (Part::Targets, Service::Elb, group.as_str());
+            let ask = Question { part, service, operation: "DescribeTargetHealth", about };
+            let answer = self.describe(ask, || json!({ "TargetGroupArn": group.0 })).await;
             colour.targets.insert(group, reading(answer.map(|answer| view::targets(&answer))));
         }
     }
 
-    async fn alarms(&self, alarms: &mut BTreeMap<AlarmName, Reading<Option<AlarmReading>>>) {
+    async fn alarms(&self, about: &ServiceName, alarms: &mut BTreeMap<AlarmName, Reading<Option<AlarmReading>>>) {
         let names: Vec<&str> = alarms.keys().map(AlarmName::as_str).collect();
-        let input = json!({ "AlarmNames": names, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"] });
-        let answer = self.read(Part::Alarms, Service::CloudWatch, "DescribeAlarms", &input).await;
+        let (part, service, about) = (Part::Alarms, Service::CloudWatch, about.as_str());
+        let ask = Question { part, service, operation: "DescribeAlarms", about };
+        let input = || json!({ "AlarmNames": names, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"] });
+        let answer = self.describe(ask, input).await;
         for (name, target) in alarms {
             *target = reading(answer.as_ref().map_err(Clone::clone).map(|answer| {
                 let mut all = answer["MetricAlarms"].as_array().into_iter().flatten();
@@ -122,10 +126,13 @@ impl Port {
 
     pub(super) async fn scalable(&self, config: &ServiceConfig) -> Result<BTreeMap<Colour, Value>, String> {
         let id = |colour| format!("service/{}/{}", config.cluster, config.engine.service(colour));
-        let input = json!({
-            "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount", "ResourceIds": Colour::BOTH.map(id),
-        });
-        let answer = self.read(Part::Scaling, Service::AutoScaling, "DescribeScalableTargets", &input).await?;
+        let input = || {
+            json!({ "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount",
+                "ResourceIds": Colour::BOTH.map(id) })
+        };
+        let (part, service, about) = (Part::Scaling, Service::AutoScaling, config.name.as_str());
+        let ask = Question { part, service, operation: "DescribeScalableTargets", about };
+        let answer = self.describe(ask, input).await?;
         let find = |colour| {
             let mut all = answer["ScalableTargets"].as_array().into_iter().flatten();
             Some((colour, all.find(|doc| text(doc, "ResourceId") == id(colour))?.clone()))
@@ -144,8 +151,10 @@ impl Port {
     /// The revision that carries a rollout's tag: among the newest of the family, newer than its base.
     pub(super) async fn registered(&self, base: &RevisionArn, rollout: &str) -> Result<Option<RevisionArn>, String> {
         let number = |arn: &str| arn.rsplit(':').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        let input = json!({ "familyPrefix": base.family(), "status": "ACTIVE", "sort": "DESC", "maxResults": 10 });
-        let list = self.read(Part::Definitions, Service::Ecs, "ListTaskDefinitions", &input).await?;
+        let (part, service, about) = (Part::Definitions, Service::Ecs, base.family());
+        let ask = Question { part, service, operation: "ListTaskDefinitions", about };
+        let input = || json!({ "familyPrefix": about, "status": "ACTIVE", "sort": "DESC", "maxResults": 10 });
+        let list = self.describe(ask, input).await?;
         let arns: Vec<String> = list["taskDefinitionArns"]
             .as_array()
             .into_iter()
@@ -182,8 +191,10 @@ impl Port {
     }
 
     pub(super) async fn definition(&self, arn: &str) -> Result<Value, String> {
-        let input = json!({ "taskDefinition": arn, "include": ["TAGS"] });
-        self.read(Part::Definitions, Service::Ecs, "DescribeTaskDefinition", &input).await
+        let (part, service) = (Part::Definitions, Service::Ecs);
+        let ask = Question { part, service, operation: "DescribeTaskDefinition", about: arn };
+        let input = || json!({ "taskDefinition": arn, "include": ["TAGS"] });
+        self.describe(ask, input).await.map(|answer| Value::clone(&answer))
     }
 
     async fn requests(&self, colour: &ColourReading, since: Time, at: Time) -> Reading<RequestCount> {

@@ -1,5 +1,7 @@
 //! The store: one record, a version, and all or nothing.
 
+use std::rc::Rc;
+
 use shared::ids::ServiceName;
 use shared::notice::Notice;
 use shared::ports::{HistoryEntry, Record, Save, Store, StoreError};
@@ -8,7 +10,7 @@ use shared::rollout::{Intent, IntentKind};
 use super::Port;
 use crate::bugs::{self, Bug};
 use crate::faults::Kind;
-use crate::laws;
+use crate::{laws, names};
 
 fn unavailable() -> StoreError {
     StoreError::Unavailable("DynamoDB: ServiceUnavailable".to_owned())
@@ -18,29 +20,38 @@ impl Port {
     fn refuses(&self, writes: bool) -> bool {
         let cloud = &mut *self.cloud.borrow_mut();
         cloud.steps += 1;
-        let refused = cloud.strikes(Kind::StoreDown) || (writes && cloud.strikes(Kind::SaveFails));
-        if refused {
-            cloud.hit("fault", "store unavailable");
+        let kinds = if writes { &[Kind::StoreDown, Kind::SaveFails][..] } else { &[Kind::StoreDown] };
+        let struck = kinds.iter().find(|kind| cloud.strikes(**kind));
+        if let Some(kind) = struck {
+            cloud.hit("fault", names::fault(kind));
         }
-        refused
+        struck.is_some()
     }
 }
 
 impl Store for Port {
+    // The laws look at statuses, not at the history.
+    fn keeps_inputs(&self) -> bool {
+        false
+    }
+
     async fn load(&self, _: &ServiceName) -> Result<Record, StoreError> {
         self.travel().await;
         if self.refuses(false) {
             return Err(unavailable());
         }
-        let mut record = self.cloud.borrow().record.clone();
-        bugs::loaded(self.bug(), &mut record);
+        let bug = self.bug();
         let cloud = &mut *self.cloud.borrow_mut();
+        let mut record = cloud.record_of(self.who).map(Rc::clone).ok_or(StoreError::NoSuchService)?;
+        if bug.is_some() {
+            bugs::loaded(bug, Rc::make_mut(&mut record));
+        }
         if let Some(proc) = cloud.procs.get_mut(&self.pid) {
-            proc.loaded = Some(record.clone());
-            proc.status = Some(record.status.clone());
+            proc.loaded = Some(Rc::clone(&record));
+            proc.acting = Some(Rc::clone(&record));
             proc.destructive.clear();
         }
-        Ok(record)
+        Ok(Record::clone(&record))
     }
 
     async fn save(&self, save: &Save<'_>) -> Result<(), StoreError> {
@@ -52,16 +63,23 @@ impl Store for Port {
         }
         let lost = {
             let cloud = &mut *self.cloud.borrow_mut();
-            if cloud.record.version != save.version {
+            let before = cloud.record_of(self.who).map(Rc::clone).ok_or(StoreError::NoSuchService)?;
+            if before.version != save.version {
                 cloud.hit("fault", "save lost to a rival");
                 return Err(StoreError::Lost);
             }
-            let before = cloud.record.status.clone();
-            cloud.record.status = save.status.clone();
-            cloud.record.version += 1;
-            cloud.record.inbox.retain(|intent| !save.consumed.contains(&intent.id));
+            let left = before.inbox.iter().filter(|intent| !save.consumed.contains(&intent.id));
+            let after = Rc::new(Record {
+                config: before.config.clone(),
+                status: save.status.clone(),
+                inbox: left.cloned().collect(),
+                version: before.version + 1,
+            });
+            if let Some(record) = cloud.record_mut(self.who) {
+                *record = Rc::clone(&after);
+            }
             if let Some(proc) = cloud.procs.get_mut(&self.pid) {
-                proc.status = Some(save.status.clone());
+                proc.acting = Some(after);
             }
             laws::saved(cloud, self.pid, &before, save);
             cloud.strikes(Kind::LostAnswer)
@@ -83,9 +101,11 @@ impl Store for Port {
             return Ok(());
         }
         let cloud = &mut *self.cloud.borrow_mut();
-        if !cloud.record.inbox.iter().any(|known| known.id == intent.id) {
-            cloud.record.inbox.push(intent.clone());
-            cloud.record.inbox.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        let record = cloud.record_mut(self.who).ok_or(StoreError::NoSuchService)?;
+        if !record.inbox.iter().any(|known| known.id == intent.id) {
+            let inbox = &mut Rc::make_mut(record).inbox;
+            inbox.push(intent.clone());
+            inbox.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         }
         Ok(())
     }
