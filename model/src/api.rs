@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{AwsError, Manners, Millis};
+use crate::{Manners, Millis};
 
 /// The services this world knows. `Sts` has GetCallerIdentity only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,39 +61,6 @@ pub struct JournalEntry {
     pub error: Option<String>,
 }
 
-/// Makes calls fail. Rules are looked at in the order they were set; the first that strikes wins.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FaultRule {
-    /// Calls of this service.
-    pub service: Service,
-    /// Calls of this operation; `*` is any.
-    pub operation: String,
-    /// Which of the matching calls, counted from 1.
-    pub when: FaultWhen,
-    /// What happens to them.
-    pub effect: FaultEffect,
-}
-
-/// Which of the matching calls a fault strikes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultWhen {
-    /// Only this one, counted from 1.
-    Nth(u64),
-    /// Each one whose number is divisible by this; `Every(1)` is all of them.
-    Every(u64),
-    /// This many from now on.
-    First(u64),
-}
-
-/// What a fault does to a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FaultEffect {
-    /// The call has no effect and answers this error.
-    Error(AwsError),
-    /// The call takes effect and still answers this error, as a lost answer does.
-    ErrorAfterEffect(AwsError),
-}
-
 /// Something that happened by itself or as a consequence of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
@@ -119,6 +86,17 @@ pub enum Happening {
     ListenerDown {
         /// Its ARN.
         listener_arn: String,
+    },
+    /// ECS calls a lifecycle hook; the answer goes into [`World::hook_answered`](crate::World::hook_answered).
+    CallHook {
+        /// The service deployment.
+        service_deployment_arn: String,
+        /// The hook's id in it.
+        hook_id: String,
+        /// The function to call.
+        function_arn: String,
+        /// What it is called with.
+        payload: Value,
     },
     /// A message was published to a topic; SQS subscriptions are already served.
     SnsPublished {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::ecs::{Rollout, ServiceKey, ServiceStatus};
 use crate::error::Answer;
 use crate::input::{In, as_bool, page};
+use crate::world::Area;
 use crate::{AwsError, Call, Millis, World, time};
 
 const DIMENSION: &str = "ecs:service:DesiredCount";
@@ -111,10 +112,12 @@ impl World {
         if !self.ecs.services.get(&key).is_some_and(|service| service.status == ServiceStatus::Active) {
             return Err(validation(format!("ECS service doesn't exist: {resource}")));
         }
+        let keeps = self.core.settings.beliefs.suspension_keeps_bounds;
         let capacity = |name: &str, old: Option<u32>| -> Result<u32, AwsError> {
             match (input.opt_u64(name)?, old) {
                 (Some(given), _) => u32::try_from(given).map_err(|_| input.invalid(name)),
-                (None, Some(old)) => Ok(old),
+                (None, Some(old)) if keeps => Ok(old),
+                (None, Some(_)) => Ok(0),
                 (None, None) => Err(validation(format!("{name} is required to register a new scalable target"))),
             }
         };
@@ -196,9 +199,11 @@ impl World {
             }
             std::cmp::Ordering::Greater => target.scaling_out,
         };
-        if barred {
+        let holds = self.core.settings.beliefs.suspension_holds || wanted == service.desired;
+        if barred && holds {
             return None;
         }
+        self.core.touch(Area::Services);
         self.set_desired(&key, resource_id, wanted, "monitor alarm in state ALARM triggered policy", now);
         Some(wanted)
     }

@@ -22,6 +22,8 @@ struct Repository {
     created: Millis,
     images: BTreeMap<String, Image>,
     tags: BTreeMap<String, String>,
+    /// The repository's own tags, as they were given.
+    resource_tags: Vec<Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,6 +35,16 @@ struct Image {
     manners: Manners,
     /// The newest tag it was given, kept when the tag moves on, so that a task can still be told by name.
     last_tag: String,
+}
+
+impl Image {
+    /// What a manifest says of its parts; the manifest's own length where it says nothing.
+    fn size(&self) -> u64 {
+        let document: Value = serde_json::from_str(&self.manifest).unwrap_or_default();
+        let layers = document["layers"].as_array().into_iter().flatten();
+        let said: u64 = layers.chain([&document["config"]]).filter_map(|part| part["size"].as_u64()).sum();
+        if said > 0 { said } else { self.manifest.len() as u64 }
+    }
 }
 
 /// An image as a task pulls it.
@@ -134,7 +146,11 @@ impl World {
                 "expiresAt": time::stamp(call.now + 12 * 3_600_000),
                 "proxyEndpoint": format!("https://{}.dkr.ecr.{}.amazonaws.com", self.core.settings.account, call.region),
             }]})),
-            "ListTagsForResource" => Ok(json!({ "tags": [] })),
+            "ListTagsForResource" => {
+                let arn = input.str("resourceArn")?;
+                let name = arn.split_once(":repository/").map_or(arn, |(_, name)| name);
+                Ok(json!({ "tags": self.repository(name)?.resource_tags }))
+            }
             other => Err(AwsError::new("UnknownOperationException", format!("{other} is not in this local cloud"))),
         }
     }
@@ -159,6 +175,7 @@ impl World {
             created: call.now,
             images: BTreeMap::new(),
             tags: BTreeMap::new(),
+            resource_tags: input.list("tags").to_vec(),
         };
         let answer = json!({ "repository": repository.describe(name, &account) });
         self.ecr.repositories.insert(name.to_owned(), repository);
@@ -243,7 +260,18 @@ impl World {
             id["imageTag"] = json!(tag);
         }
         let region = repository.region.clone();
-        self.core.event(call.now, &region, "aws.ecr", "ECR Image Action", vec![], detail);
+        let beliefs = &self.core.settings.beliefs;
+        let told =
+            if beliefs.push_event_has_push_time { call.now } else { call.now + self.core.settings.beyond.pushes };
+        if !beliefs.a_push_is_one_event {
+            // The image of one platform of an index, which carries no tag.
+            let mut child = detail.clone();
+            child["image-digest"] =
+                json!(format!("sha256:{}", crate::hash::sha256(format!("one platform of {manifest}").as_bytes())));
+            child["image-tag"] = json!("");
+            self.core.event(told, &region, "aws.ecr", "ECR Image Action", vec![], child);
+        }
+        self.core.event(told, &region, "aws.ecr", "ECR Image Action", vec![], detail);
         Ok(json!({ "image": {
             "registryId": account, "repositoryName": name, "imageId": id, "imageManifest": manifest,
             "imageManifestMediaType": media_type,
@@ -314,7 +342,7 @@ impl World {
                 let tags = repository.tags_of(digest);
                 let mut detail = json!({
                     "registryId": account, "repositoryName": name, "imageDigest": digest,
-                    "imageSizeInBytes": image.manifest.len(), "imagePushedAt": time::stamp(image.pushed),
+                    "imageSizeInBytes": image.size(), "imagePushedAt": time::stamp(image.pushed),
                     "imageManifestMediaType": image.media_type,
                     "artifactMediaType":
                         image.artifact_type.as_deref().unwrap_or("application/vnd.oci.image.config.v1+json"),

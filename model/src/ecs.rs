@@ -1,8 +1,9 @@
-//! Amazon ECS: clusters, task definitions, services under the rolling controller, tasks.
+//! Amazon ECS: clusters, task definitions, services and their deployments, tasks.
 
 mod clusters;
 mod describe;
 mod lifecycle;
+mod native;
 mod rollout;
 mod scheduler;
 mod services;
@@ -31,6 +32,8 @@ pub(crate) struct Ecs {
     pub(crate) by_ip: BTreeMap<String, String>,
     tags: BTreeMap<String, BTreeMap<String, String>>,
     tasks_made: u32,
+    /// The most tasks that a cluster has room for, where there is a shortage.
+    room: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,6 +49,7 @@ struct TaskDefinition {
     active: bool,
     /// As DescribeTaskDefinition shows it, every member that was given included.
     doc: Map<String, Value>,
+    registered: Millis,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,9 @@ pub(crate) struct Svc {
     steady: bool,
     /// Id and task definition of the last deployment that completed.
     last_completed: Option<(String, String)>,
+    pub(crate) native: native::Native,
+    /// What reads still show, and until when.
+    shown: Option<(Millis, Value)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +106,8 @@ pub(crate) struct Deployment {
     failed_tasks: u32,
     /// Deployment alarms that were already in ALARM when it started: not listened to.
     alarms_blind: bool,
+    /// Its tasks are in the alternate target groups.
+    alternate: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,8 +209,14 @@ impl World {
             "DescribeServices" => self.describe_services(call, input),
             "ListServices" => self.list_services(input),
             "DeleteService" => self.delete_service(call, input),
+            "ListServiceDeployments" => self.list_service_deployments(input),
+            "DescribeServiceDeployments" => self.describe_service_deployments(input),
+            "DescribeServiceRevisions" => self.describe_service_revisions(input),
+            "StopServiceDeployment" => self.stop_service_deployment(call, input),
+            "ContinueServiceDeployment" => self.continue_service_deployment(call, input),
             "RegisterTaskDefinition" => self.register_task_definition(call, input),
             "DescribeTaskDefinition" => self.describe_task_definition(input),
+            "DeleteTaskDefinitions" => self.delete_task_definitions(call, input),
             "DeregisterTaskDefinition" => self.deregister_task_definition(call, input),
             "ListTaskDefinitions" => self.list_task_definitions(input),
             "ListTaskDefinitionFamilies" => self.list_task_definition_families(input),

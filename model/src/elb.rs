@@ -1,6 +1,8 @@
 //! Elastic Load Balancing v2: load balancers, target groups, listeners, rules; health checks and routing.
 
 mod actions;
+mod attributes;
+mod by_ecs;
 mod conditions;
 mod health;
 mod listeners;
@@ -98,6 +100,8 @@ pub(crate) struct Rule {
     plan: Plan,
     /// What the nodes still route by, and until when.
     before: Option<(Millis, Plan)>,
+    /// What reads still show, and until when.
+    shown: Option<(Millis, Vec<Value>)>,
     /// Smooth weighted round robin: what each group is owed.
     owed: Vec<i64>,
 }

@@ -19,11 +19,6 @@ impl AwsError {
         AwsError { code: code.to_owned(), message: message.into(), status: 400 }
     }
 
-    /// The throttle answer of the JSON services and of ELBv2 (reference: `ThrottlingException`, HTTP 400).
-    pub fn throttled() -> AwsError {
-        AwsError::new("ThrottlingException", "Rate exceeded")
-    }
-
     /// A receiver error (HTTP 500).
     pub fn server(code: &str, message: impl Into<String>) -> AwsError {
         AwsError { status: 500, ..AwsError::new(code, message) }

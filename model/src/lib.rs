@@ -6,6 +6,7 @@
 
 mod api;
 mod autoscaling;
+mod beliefs;
 mod cloudwatch;
 mod ecr;
 mod ecs;
@@ -25,12 +26,12 @@ mod time;
 mod world;
 
 pub use api::{
-    Answered, Call, FaultEffect, FaultRule, FaultWhen, Happening, JournalEntry, Probe, ProbeResult, RequestHead, Route,
-    Service, StickyCookie, TaskPlan,
+    Answered, Call, Happening, JournalEntry, Probe, ProbeResult, RequestHead, Route, Service, StickyCookie, TaskPlan,
 };
+pub use beliefs::{Belief, Beliefs, Beyond};
 pub use error::AwsError;
 pub use manners::{Answer, Manners};
-pub use settings::{Beliefs, CloudWatchTimes, EcsTimes, ElbTimes, Settings};
+pub use settings::{CloudWatchTimes, EcsTimes, ElbTimes, Settings};
 pub use world::World;
 
 /// Milliseconds since the Unix epoch, or a length of time in milliseconds.

@@ -29,6 +29,10 @@ fn not_found() -> AwsError {
 }
 
 impl Secret {
+    fn versions_to_stages(&self) -> BTreeMap<&String, Vec<&str>> {
+        self.versions.iter().map(|(id, ..)| (id, self.stages(id))).collect()
+    }
+
     fn stages(&self, version: &str) -> Vec<&str> {
         let from_end = self.versions.iter().rev().position(|(id, ..)| id == version);
         match from_end {
@@ -121,12 +125,10 @@ impl World {
             "DescribeSecret" => {
                 let name = self.secret_name(input.str("SecretId")?)?;
                 let secret = &self.secrets.secrets[&name];
-                let stages: BTreeMap<&String, Vec<&str>> =
-                    secret.versions.iter().map(|(id, ..)| (id, secret.stages(id))).collect();
                 let mut answer = json!({
                     "ARN": secret.arn, "Name": name, "Description": secret.description,
                     "CreatedDate": time::stamp(secret.created), "LastChangedDate": time::stamp(secret.changed),
-                    "VersionIdsToStages": stages,
+                    "VersionIdsToStages": secret.versions_to_stages(),
                 });
                 if let Some(deleted) = secret.deleted {
                     answer["DeletedDate"] = time::stamp(deleted);
@@ -151,7 +153,11 @@ impl World {
                     .secrets
                     .iter()
                     .map(|(name, secret)| {
-                        json!({ "ARN": secret.arn, "Name": name, "CreatedDate": time::stamp(secret.created) })
+                        json!({
+                            "ARN": secret.arn, "Name": name, "Description": secret.description,
+                            "CreatedDate": time::stamp(secret.created), "LastChangedDate": time::stamp(secret.changed),
+                            "SecretVersionsToStages": secret.versions_to_stages(),
+                        })
                     })
                     .collect();
                 Ok(json!({ "SecretList": list }))

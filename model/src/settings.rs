@@ -1,6 +1,7 @@
 //! How long things take in this world, and what it believes about AWS.
 
 use crate::Millis;
+use crate::beliefs::{Beliefs, Beyond};
 
 /// Everything that can be turned; `Default` is AWS-like, [`Settings::quick`] is for stories told in seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Settings {
     pub cloudwatch: CloudWatchTimes,
     /// What is believed about AWS without proof, each with a switch.
     pub beliefs: Beliefs,
+    /// How far the other way goes.
+    pub beyond: Beyond,
 }
 
 /// Times of ECS, in milliseconds.
@@ -43,6 +46,8 @@ pub struct EcsTimes {
     /// A task whose manners say `crash` exits this long after RUNNING: shorter than the way to its first health check, so
     /// that it never counts as healthy.
     pub crash_after: Millis,
+    /// What AWS counts in whole minutes: bakes, steps, timeouts of hooks.
+    pub minute: Millis,
 }
 
 /// Times of Elastic Load Balancing, in milliseconds.
@@ -69,57 +74,6 @@ pub struct CloudWatchTimes {
     pub extra_range: u64,
 }
 
-/// Unproven beliefs about AWS: `true` is what this project believes, `false` the other way, so that both can be simulated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beliefs {
-    /// ModifyRule on a default rule is refused with OperationNotPermitted.
-    pub default_rule_refuses_modify: bool,
-    /// A forward to one target group is described with `TargetGroupArn` beside `ForwardConfig`.
-    pub single_target_group_is_echoed: bool,
-    /// A service that does not exist is a `failures[]` entry with reason MISSING.
-    pub missing_service_is_a_failure: bool,
-    /// UpdateService keeps the members of `deploymentConfiguration` that were not sent.
-    pub deployment_configuration_merges: bool,
-    /// A target group with weight and no registered target answers 503; no other group takes its share.
-    pub empty_group_answers_503: bool,
-    /// A target group with registered but no healthy targets routes to all of them.
-    pub unhealthy_group_fails_open: bool,
-    /// A target of a group that a rule names with weight 0 is health-checked.
-    pub weight_zero_is_health_checked: bool,
-    /// One passed check makes a newly registered target healthy.
-    pub one_check_makes_healthy: bool,
-    /// RegisterScalableTarget moves a desired count outside its range into it.
-    pub scalable_target_moves_desired: bool,
-    /// A rolling deployment completes only when the old tasks are stopped, draining included.
-    pub completion_waits_for_draining: bool,
-    /// The autoscaler does not scale in while a rolling deployment runs.
-    pub scale_in_waits_for_deployment: bool,
-    /// ECS replaces a task whose target turns unhealthy.
-    pub unhealthy_tasks_are_replaced: bool,
-    /// An alarm that sees enough real datapoints in its longer range ignores the missing ones.
-    pub alarms_prefer_real_datapoints: bool,
-}
-
-impl Default for Beliefs {
-    fn default() -> Beliefs {
-        Beliefs {
-            default_rule_refuses_modify: true,
-            single_target_group_is_echoed: true,
-            missing_service_is_a_failure: true,
-            deployment_configuration_merges: true,
-            empty_group_answers_503: true,
-            unhealthy_group_fails_open: true,
-            weight_zero_is_health_checked: true,
-            one_check_makes_healthy: true,
-            scalable_target_moves_desired: true,
-            completion_waits_for_draining: true,
-            scale_in_waits_for_deployment: true,
-            unhealthy_tasks_are_replaced: true,
-            alarms_prefer_real_datapoints: true,
-        }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -136,6 +90,7 @@ impl Default for Settings {
                 scheduler_delay: 1_000,
                 settle: 40_000,
                 crash_after: 1_000,
+                minute: 60_000,
             },
             elb: ElbTimes { health_check_divisor: 1, registration: 2_000, propagation: 2_000 },
             cloudwatch: CloudWatchTimes {
@@ -145,11 +100,18 @@ impl Default for Settings {
                 extra_range: 2,
             },
             beliefs: Beliefs::default(),
+            beyond: Beyond::AWS,
         }
     }
 }
 
 impl Settings {
+    /// From the end of a period until its datapoint is there.
+    pub(crate) fn datapoint_delay(&self) -> Millis {
+        let late = if self.beliefs.absent_datapoints_are_final { 0 } else { self.beyond.datapoints };
+        self.cloudwatch.publish_delay + late
+    }
+
     /// Times for stories that take seconds: tasks run after 1.5 s, health-check seconds are divided by five, alarms see a
     /// datapoint one second after its period ended. The beliefs are the same.
     pub fn quick() -> Settings {
@@ -164,6 +126,7 @@ impl Settings {
                 scheduler_delay: 100,
                 settle: 1_000,
                 crash_after: 100,
+                minute: 2_000,
             },
             elb: ElbTimes { health_check_divisor: 5, registration: 200, propagation: 0 },
             cloudwatch: CloudWatchTimes {
@@ -172,6 +135,7 @@ impl Settings {
                 evaluation: 5_000,
                 extra_range: 2,
             },
+            beyond: Beyond::QUICK,
             ..Settings::default()
         }
     }

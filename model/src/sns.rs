@@ -16,6 +16,7 @@ pub(crate) struct Sns {
 #[derive(Debug, Clone)]
 struct Topic {
     attributes: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
     subscriptions: Vec<Subscription>,
 }
 
@@ -27,17 +28,38 @@ struct Subscription {
     raw: bool,
 }
 
+/// The tags of an input.
+fn tags(input: In<'_>) -> BTreeMap<String, String> {
+    let text = |tag: &Value, name: &str| tag[name].as_str().unwrap_or_default().to_owned();
+    input.list("Tags").iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
+}
+
 fn not_found() -> AwsError {
     AwsError { status: 404, ..AwsError::new("NotFound", "Topic does not exist") }
 }
 
 impl Subscription {
+    /// These must say yes first, and here nobody reads what would ask them.
+    fn pending(&self) -> bool {
+        matches!(self.protocol.as_str(), "email" | "email-json" | "http" | "https")
+    }
+
     fn describe(&self, topic: &str, account: &str) -> Value {
+        let shown = if self.pending() { "PendingConfirmation" } else { &self.arn };
         json!({
-            "SubscriptionArn": self.arn, "Owner": account, "Protocol": self.protocol, "Endpoint": self.endpoint,
+            "SubscriptionArn": shown, "Owner": account, "Protocol": self.protocol, "Endpoint": self.endpoint,
             "TopicArn": topic,
         })
     }
+}
+
+/// Message attributes as they stand in an envelope.
+fn enveloped(attributes: &Value) -> Value {
+    let each = attributes.as_object().into_iter().flatten().map(|(name, attribute)| {
+        let value = ["StringValue", "BinaryValue"].into_iter().find_map(|member| attribute[member].as_str());
+        (name.clone(), json!({ "Type": attribute["DataType"], "Value": value }))
+    });
+    Value::Object(each.collect())
 }
 
 impl World {
@@ -49,6 +71,10 @@ impl World {
                 if name.ends_with(".fifo") {
                     return Err(AwsError::new("InvalidParameter", "FIFO topics are not in this local cloud yet"));
                 }
+                let wrong = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+                if name.len() > 256 || name.chars().any(wrong) {
+                    return Err(AwsError::new("InvalidParameter", "Invalid parameter: Topic Name"));
+                }
                 let account = &self.core.settings.account;
                 let arn = format!("arn:aws:sns:{}:{account}:{name}", call.region);
                 let given = input.get("Attributes").and_then(Value::as_object).into_iter().flatten();
@@ -56,7 +82,7 @@ impl World {
                     given.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
                 attributes.insert("TopicArn".into(), arn.clone());
                 attributes.insert("Owner".into(), account.clone());
-                let fresh = Topic { attributes, subscriptions: Vec::new() };
+                let fresh = Topic { attributes, tags: tags(input), subscriptions: Vec::new() };
                 self.sns.topics.entry(arn.clone()).or_insert(fresh);
                 Ok(json!({ "TopicArn": arn }))
             }
@@ -78,7 +104,15 @@ impl World {
             "GetTopicAttributes" => {
                 let topic = self.sns.topics.get(input.str("TopicArn")?).ok_or_else(not_found)?;
                 let mut attributes = topic.attributes.clone();
-                attributes.insert("SubscriptionsConfirmed".into(), topic.subscriptions.len().to_string());
+                let pending = topic.subscriptions.iter().filter(|subscription| subscription.pending()).count();
+                for (name, value) in [
+                    ("SubscriptionsConfirmed", (topic.subscriptions.len() - pending).to_string()),
+                    ("SubscriptionsPending", pending.to_string()),
+                    ("SubscriptionsDeleted", "0".to_owned()),
+                ] {
+                    attributes.insert(name.to_owned(), value);
+                }
+                attributes.entry("DisplayName".into()).or_default();
                 Ok(json!({ "Attributes": attributes }))
             }
             "SetTopicAttributes" => {
@@ -108,8 +142,20 @@ impl World {
                 Ok(json!({ "Subscriptions": all }))
             }
             "Publish" => self.publish(call, input),
-            "TagResource" | "UntagResource" => Ok(json!({})),
-            "ListTagsForResource" => Ok(json!({ "Tags": [] })),
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
+                let absent =
+                    || AwsError { status: 404, ..AwsError::new("ResourceNotFound", "Resource does not exist") };
+                let topic = self.sns.topics.get_mut(input.str("ResourceArn")?).ok_or_else(absent)?;
+                topic.tags.extend(tags(input));
+                for key in input.strs("TagKeys") {
+                    topic.tags.remove(key);
+                }
+                if call.operation != "ListTagsForResource" {
+                    return Ok(json!({}));
+                }
+                let shown = topic.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
+                Ok(json!({ "Tags": shown.collect::<Vec<_>>() }))
+            }
             other => Err(AwsError::new("InvalidAction", format!("{other} is not in this local cloud"))),
         }
     }
@@ -121,17 +167,19 @@ impl World {
         let id = self.core.ids.uuid();
         let topic = self.sns.topics.get_mut(topic_arn).ok_or_else(not_found)?;
         let same = |known: &&Subscription| known.protocol == protocol && known.endpoint == endpoint;
+        let whole = input.bool("ReturnSubscriptionArn");
+        let answer = |subscription: &Subscription| match subscription.pending() && !whole {
+            true => Ok(json!({ "SubscriptionArn": "pending confirmation" })),
+            false => Ok(json!({ "SubscriptionArn": subscription.arn })),
+        };
         if let Some(known) = topic.subscriptions.iter().find(same) {
-            return Ok(json!({ "SubscriptionArn": known.arn }));
+            return answer(known);
         }
         let arn = format!("{topic_arn}:{id}");
-        topic.subscriptions.push(Subscription {
-            arn: arn.clone(),
-            protocol: protocol.to_owned(),
-            endpoint: endpoint.to_owned(),
-            raw,
-        });
-        Ok(json!({ "SubscriptionArn": arn }))
+        let (protocol, endpoint) = (protocol.to_owned(), endpoint.to_owned());
+        let subscription = Subscription { arn, protocol, endpoint, raw };
+        topic.subscriptions.push(subscription.clone());
+        answer(&subscription)
     }
 
     fn publish(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
@@ -170,8 +218,16 @@ impl World {
             if let Some(subject) = &subject {
                 body["Subject"] = json!(subject);
             }
-            let body = if subscription.raw { text.to_owned() } else { body.to_string() };
-            self.sqs_deliver(&subscription.endpoint, body, call.now);
+            let mut entry = json!({});
+            if attributes.as_object().is_some_and(|attributes| !attributes.is_empty()) {
+                // Raw ones travel as the message's own; else they are a part of the envelope.
+                match subscription.raw {
+                    true => entry["MessageAttributes"] = attributes.clone(),
+                    false => body["MessageAttributes"] = enveloped(&attributes),
+                }
+            }
+            entry["MessageBody"] = json!(if subscription.raw { text.to_owned() } else { body.to_string() });
+            self.sqs_deliver(&subscription.endpoint, entry, call.now);
         }
         let happened = Happening::SnsPublished {
             topic_arn,

@@ -32,6 +32,7 @@ struct Queue {
     sequence: u64,
     /// Receipts handed out so far.
     receipts: u64,
+    tags: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,8 +89,21 @@ impl World {
             "DeleteMessageBatch" => self.delete_message_batch(input),
             "ChangeMessageVisibility" => self.change_visibility(call, input),
             "ChangeMessageVisibilityBatch" => self.change_visibility_batch(call, input),
-            "ListQueueTags" => Ok(serde_json::json!({ "Tags": {} })),
-            "TagQueue" | "UntagQueue" => Ok(serde_json::json!({})),
+            "ListQueueTags" => {
+                let tags = &self.queue(input)?.tags;
+                // Without any, AWS leaves the member out.
+                Ok(if tags.is_empty() { serde_json::json!({}) } else { serde_json::json!({ "Tags": tags }) })
+            }
+            "TagQueue" => {
+                let tags = queues::tags(input, "Tags");
+                self.queue(input)?.tags.extend(tags);
+                Ok(serde_json::json!({}))
+            }
+            "UntagQueue" => {
+                let keys = input.strs("TagKeys");
+                self.queue(input)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
+                Ok(serde_json::json!({}))
+            }
             other => Err(AwsError::new("InvalidAction", format!("{other} is not in this local cloud"))),
         }
     }

@@ -11,9 +11,7 @@ use crate::ids::Ids;
 use crate::secrets::Secrets;
 use crate::sns::Sns;
 use crate::sqs::Sqs;
-use crate::{
-    AwsError, Call, FaultEffect, FaultRule, FaultWhen, Happening, JournalEntry, Millis, Service, Settings, time,
-};
+use crate::{AwsError, Call, Happening, JournalEntry, Millis, Service, Settings, time};
 
 /// Everything there is. Cloning it branches the schedule.
 #[derive(Debug, Clone)]
@@ -27,9 +25,9 @@ pub struct World {
     pub(crate) sqs: Sqs,
     pub(crate) sns: Sns,
     pub(crate) secrets: Secrets,
+    /// How often somebody changed something from outside.
+    changes: u64,
     journal: Vec<JournalEntry>,
-    /// Each rule with the number of calls that matched it.
-    faults: Vec<(FaultRule, u64)>,
 }
 
 /// What every service needs.
@@ -39,9 +37,54 @@ pub(crate) struct Core {
     pub(crate) ids: Ids,
     /// What happened since the last tick.
     pub(crate) out: Vec<Happening>,
+    /// The time of the last call.
+    pub(crate) now: Millis,
+    /// Reads show what is, whatever is believed of their delays.
+    pub(crate) as_is: bool,
+    /// Nothing is due before this; 0 where that is to be worked out anew.
+    quiet_until: Millis,
+    /// How often what descriptions of an area show has changed.
+    revisions: [u64; 3],
+}
+
+/// What changes by itself, and so between two calls; everything else changes by calls only.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Area {
+    /// Services and their tasks.
+    Services,
+    /// Targets and their health.
+    Targets,
+    /// Alarms.
+    Alarms,
 }
 
 impl Core {
+    /// The ARN of a caller: `user:NAME` is a user, `function:NAME` the session of the function's role.
+    pub(crate) fn principal(&self, caller: &str) -> String {
+        let account = &self.settings.account;
+        match caller.split_once(':') {
+            Some(("function", name)) => format!("arn:aws:sts::{account}:assumed-role/{name}/{name}"),
+            Some(("user", name)) => format!("arn:aws:iam::{account}:user/{name}"),
+            Some(_) | None => format!("arn:aws:iam::{account}:user/{caller}"),
+        }
+    }
+
+    /// What a read shows instead of what is: what was before a write, for as long as reads lag.
+    pub(crate) fn lagging<'a, T>(&self, before: &'a Option<(Millis, T)>) -> Option<&'a T> {
+        before.as_ref().filter(|(until, _)| *until > self.now && !self.as_is).map(|(_, before)| before)
+    }
+
+    /// What descriptions of an area show has changed, and perhaps when something is due.
+    pub(crate) fn touch(&mut self, area: Area) {
+        self.revisions[area as usize] += 1;
+        self.due_changed();
+    }
+
+    /// When something is due next must be worked out anew.
+    pub(crate) fn due_changed(&mut self) {
+        self.quiet_until = 0;
+    }
+
     /// Sends an EventBridge envelope.
     pub(crate) fn event(
         &mut self,
@@ -52,11 +95,11 @@ impl Core {
         resources: Vec<String>,
         detail: Value,
     ) {
-        let envelope = json!({
+        let mut envelope = json!({
             "version": "0", "id": self.ids.uuid(), "detail-type": detail_type, "source": source,
             "account": self.settings.account, "time": time::iso(now), "region": region, "resources": resources,
-            "detail": detail,
         });
+        envelope["detail"] = detail;
         self.out.push(Happening::Event(envelope));
     }
 }
@@ -71,7 +114,15 @@ impl World {
     /// An empty account.
     pub fn new(settings: Settings) -> World {
         World {
-            core: Core { settings, ids: Ids::default(), out: Vec::new() },
+            core: Core {
+                settings,
+                ids: Ids::default(),
+                out: Vec::new(),
+                now: 0,
+                as_is: false,
+                quiet_until: 0,
+                revisions: [0; 3],
+            },
             ecs: Ecs::default(),
             elb: Elb::default(),
             cloudwatch: CloudWatch::default(),
@@ -80,8 +131,8 @@ impl World {
             sqs: Sqs::default(),
             sns: Sns::default(),
             secrets: Secrets::default(),
+            changes: 0,
             journal: Vec::new(),
-            faults: Vec::new(),
         }
     }
 
@@ -92,23 +143,21 @@ impl World {
 
     /// Changes settings; what was already planned keeps its times.
     pub fn settings_mut(&mut self) -> &mut Settings {
+        self.changed();
         &mut self.core.settings
     }
 
     /// Does one API operation.
     ///
     /// # Errors
-    /// As AWS answers them: unknown operations, missing members, resources that are not there, refused changes, set faults.
+    /// As AWS answers them: unknown operations, missing members, resources that are not there, refused changes.
     pub fn call(&mut self, call: Call<'_>) -> Result<Value, AwsError> {
         // What was due before the call happened before it.
         self.advance(call.now);
-        let fault = self.strike(&call);
-        let answer = match fault {
-            Some(FaultEffect::Error(error)) => Err(error),
-            Some(FaultEffect::ErrorAfterEffect(error)) => self.dispatch(&call).and(Err(error)),
-            None => self.dispatch(&call),
-        };
+        self.core.now = call.now;
+        let answer = self.dispatch(&call);
         if mutates(call.operation) {
+            self.changed();
             self.journal.push(JournalEntry {
                 at: call.now,
                 caller: call.caller.to_owned(),
@@ -119,6 +168,14 @@ impl World {
             });
         }
         answer
+    }
+
+    /// Looks at the world as it is: no read in it shows what was, whatever the beliefs say.
+    pub fn as_is<T>(&mut self, look: impl FnOnce(&mut World) -> T) -> T {
+        self.core.as_is = true;
+        let seen = look(self);
+        self.core.as_is = false;
+        seen
     }
 
     fn dispatch(&mut self, call: &Call<'_>) -> Result<Value, AwsError> {
@@ -134,7 +191,7 @@ impl World {
             Service::Sts => match call.operation {
                 "GetCallerIdentity" => Ok(json!({
                     "Account": self.core.settings.account,
-                    "Arn": format!("arn:aws:iam::{}:user/{}", self.core.settings.account, call.caller),
+                    "Arn": self.core.principal(call.caller),
                     "UserId": "AIDALOCALCLOUD000000",
                 })),
                 other => Err(AwsError::new("InvalidAction", format!("{other} is not in this local cloud"))),
@@ -142,39 +199,14 @@ impl World {
         }
     }
 
-    /// The fault that strikes this call, if one does. Every matching rule counts the call.
-    fn strike(&mut self, call: &Call<'_>) -> Option<FaultEffect> {
-        let mut struck = None;
-        for (rule, seen) in &mut self.faults {
-            if rule.service != call.service || !(rule.operation == "*" || rule.operation == call.operation) {
-                continue;
-            }
-            *seen += 1;
-            let strikes = match rule.when {
-                FaultWhen::Nth(n) => *seen == n,
-                FaultWhen::Every(n) => n > 0 && *seen % n == 0,
-                FaultWhen::First(n) => *seen <= n,
-            };
-            if strikes && struck.is_none() {
-                struck = Some(rule.effect.clone());
-            }
-        }
-        struck
-    }
-
-    /// Makes calls fail from now on.
-    pub fn set_fault(&mut self, rule: FaultRule) {
-        self.faults.push((rule, 0));
-    }
-
-    /// Ends all faults.
-    pub fn clear_faults(&mut self) {
-        self.faults.clear();
-    }
-
     /// Every mutating call so far, failed ones included.
     pub fn journal(&self) -> &[JournalEntry] {
         &self.journal
+    }
+
+    /// A call that a service of AWS made by itself.
+    pub(crate) fn journal_own(&mut self, entry: JournalEntry) {
+        self.journal.push(entry);
     }
 
     /// Forgets the journal.
@@ -195,15 +227,44 @@ impl World {
         [self.next_move(), self.elb.next_health_due()].into_iter().flatten().min()
     }
 
+    /// Whether a tick now would do nothing and hand out nothing.
+    pub fn is_quiet(&self, now: Millis) -> bool {
+        now < self.core.quiet_until && self.core.out.is_empty()
+    }
+
+    /// A number that grows with every change that this description may show (metrics aside): what was described under the
+    /// same number need not be asked for again, unless a belief is turned over that makes reads lag.
+    pub fn revision(&self, operation: &str) -> u64 {
+        let areas: &[Area] = match operation {
+            "DescribeRules" | "DescribeListeners" | "DescribeScalableTargets" => &[],
+            "DescribeServices" => &[Area::Services],
+            "DescribeTargetHealth" => &[Area::Targets],
+            "DescribeAlarms" => &[Area::Alarms],
+            _ => &[Area::Services, Area::Targets, Area::Alarms],
+        };
+        areas.iter().fold(self.changes, |sum, area| sum + self.core.revisions[*area as usize])
+    }
+
+    /// Somebody changed something from outside.
+    fn changed(&mut self) {
+        self.changes += 1;
+        self.core.due_changed();
+    }
+
     /// Moves everything that is due, in the order of its times, and hands out what happened since the last tick.
     pub fn tick(&mut self, now: Millis) -> Vec<Happening> {
         self.advance(now);
         std::mem::take(&mut self.core.out)
     }
 
-    fn advance(&mut self, now: Millis) {
+    pub(crate) fn advance(&mut self, now: Millis) {
+        if now < self.core.quiet_until {
+            return;
+        }
         while let Some(at) = self.next_move().filter(|at| *at <= now) {
-            self.elb.drop_drained(at);
+            if self.elb.drop_drained(at) {
+                self.core.touch(Area::Targets);
+            }
             let due: Vec<String> = self
                 .ecs
                 .tasks
@@ -212,6 +273,8 @@ impl World {
                 .map(|t| t.id.clone())
                 .collect();
             for id in due {
+                self.core.touch(Area::Services);
+                self.core.touch(Area::Targets);
                 self.task_due(&id, at);
             }
             if self.elb.next_gauge.is_some_and(|gauge| gauge <= at) {
@@ -226,8 +289,11 @@ impl World {
                 .map(|(key, _)| key.clone())
                 .collect();
             for key in due {
+                self.core.touch(Area::Services);
+                self.core.touch(Area::Targets);
                 self.service_pass(&key, at);
             }
         }
+        self.core.quiet_until = self.next_due().unwrap_or(Millis::MAX);
     }
 }

@@ -15,18 +15,27 @@ fn invalid(message: impl Into<String>) -> AwsError {
     refuse(Service::CloudWatch, message)
 }
 
+/// A value that the API's own model does not allow.
+fn constraint(input: In<'_>, name: &str) -> AwsError {
+    AwsError::new("ValidationError", input.invalid(name).message)
+}
+
+fn no_such(message: impl Into<String>) -> AwsError {
+    AwsError { status: 404, ..AwsError::new("ResourceNotFound", message) }
+}
+
 fn watch(call: &Call<'_>, input: In<'_>) -> Result<Watch, AwsError> {
     if input.get("ThresholdMetricId").is_some() || input.get("EvaluationCriteria").is_some() {
         return Err(invalid("Anomaly and PromQL alarms are not in this local cloud yet."));
     }
     let periods =
-        input.opt_u64("EvaluationPeriods")?.filter(|n| *n > 0).ok_or_else(|| input.invalid("EvaluationPeriods"))?;
+        input.opt_u64("EvaluationPeriods")?.filter(|n| *n > 0).ok_or_else(|| constraint(input, "EvaluationPeriods"))?;
     let to_alarm = input.opt_u64("DatapointsToAlarm")?.unwrap_or(periods);
     if to_alarm == 0 || to_alarm > periods {
         return Err(invalid("DatapointsToAlarm must be between 1 and EvaluationPeriods."));
     }
     let comparison = input.str("ComparisonOperator")?;
-    let comparison = Comparison::read(comparison).ok_or_else(|| input.invalid("ComparisonOperator"))?;
+    let comparison = Comparison::read(comparison).ok_or_else(|| constraint(input, "ComparisonOperator"))?;
     let missing = input.opt_str("TreatMissingData").unwrap_or("missing");
     let missing = TreatMissing::read(missing).ok_or_else(|| input.invalid("TreatMissingData"))?;
     let threshold = input.opt_f64("Threshold")?;
@@ -216,7 +225,10 @@ impl World {
             let alarms = found.iter().filter(|(_, alarm)| kind(alarm) == wanted);
             alarms.map(|(name, alarm)| self.alarm_doc(name, alarm)).collect()
         };
-        let mut answer = json!({ "MetricAlarms": of("MetricAlarm"), "CompositeAlarms": of("CompositeAlarm") });
+        let mut answer = json!({});
+        for (member, kind) in [("MetricAlarms", "MetricAlarm"), ("CompositeAlarms", "CompositeAlarm")] {
+            answer[member] = Value::Array(of(kind));
+        }
         if let Some(next) = next {
             answer["NextToken"] = json!(next);
         }
@@ -240,22 +252,24 @@ impl World {
     pub(super) fn delete_alarms(&mut self, input: In<'_>) -> Answer {
         input.full_list("AlarmNames")?;
         let names = input.strs("AlarmNames");
+        let mut missing = false;
         if names.iter().any(|name| !self.cloudwatch.alarms.contains_key(*name)) {
-            return Err(AwsError::new("ResourceNotFound", "Unknown"));
+            missing = true;
         }
+        // The others go all the same.
         for name in names {
             self.cloudwatch.alarms.remove(name);
         }
-        Ok(json!({}))
+        if missing { Err(no_such("One or more alarms were not found")) } else { Ok(json!({})) }
     }
 
     pub(super) fn set_alarm_state(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
         let name = input.str("AlarmName")?;
-        let state = State::read(input.str("StateValue")?).ok_or_else(|| input.invalid("StateValue"))?;
+        let state = State::read(input.str("StateValue")?).ok_or_else(|| constraint(input, "StateValue"))?;
         let reason = input.str("StateReason")?.to_owned();
         let data = input.opt_str("StateReasonData").map(str::to_owned);
         let Some(alarm) = self.cloudwatch.alarms.get_mut(name) else {
-            return Err(AwsError::new("ResourceNotFound", format!("Alarm {name} was not found")));
+            return Err(no_such(format!("Alarm {name} was not found")));
         };
         let judgement = Judgement { state, reason, data, at: call.now };
         if alarm.now.state == state {
@@ -279,7 +293,10 @@ impl World {
     pub(super) fn alarm_tags(&mut self, operation: &str, input: In<'_>) -> Answer {
         let arn = input.str("ResourceARN")?;
         if !self.cloudwatch.alarms.values().any(|alarm| alarm.arn == arn) {
-            return Err(AwsError::new("ResourceNotFoundException", format!("{arn} was not found")));
+            return Err(AwsError {
+                status: 404,
+                ..AwsError::new("ResourceNotFoundException", format!("{arn} was not found"))
+            });
         }
         let tags = self.cloudwatch.tags.entry(arn.to_owned()).or_default();
         match operation {

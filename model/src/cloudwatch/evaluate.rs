@@ -190,20 +190,23 @@ impl Watch {
 impl World {
     fn slots(&self, watch: &Watch, now: Millis) -> Vec<Slot> {
         let times = &self.core.settings.cloudwatch;
-        let seen = now.saturating_sub(times.publish_delay);
+        let delay = self.core.settings.datapoint_delay();
+        let seen = now.saturating_sub(delay);
         let end = seen / watch.period * watch.period;
         let count = watch.periods + times.extra_range as usize;
         let start = end.saturating_sub(watch.period * count as Millis);
         let places = (0..count as Millis).rev().map(|n| start + n * watch.period);
         match &watch.source {
-            Source::Stat { key, statistic } => places
-                .map(|at| {
-                    let read = self.cloudwatch.read(key, at, watch.period, statistic, now, times.publish_delay);
+            Source::Stat { key, statistic } => {
+                let series = self.cloudwatch.series(key);
+                let slot = |at| {
+                    let read = series.and_then(|series| series.read(at, watch.period, statistic, now, delay));
                     Slot { at, value: read.map(|(value, _)| value), samples: read.map_or(0.0, |(_, samples)| samples) }
-                })
-                .collect(),
+                };
+                places.map(slot).collect()
+            }
             Source::Math { queries, returned } => {
-                let span = Span { start, end, now, delay: times.publish_delay };
+                let span = Span { start, end, now, delay };
                 let points = self.cloudwatch.run(queries, span).ok().and_then(|mut all| all.remove(returned));
                 let points = points.unwrap_or_default();
                 places.map(|at| Slot { at, value: points.get(&at).copied(), samples: 0.0 }).collect()

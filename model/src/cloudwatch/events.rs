@@ -4,12 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::evaluate::{Source, Watch};
 use super::{Alarm, Judgement, Kind};
+use crate::world::Area;
 use crate::{Millis, World, hash, time};
 
-fn state(judgement: &Judgement) -> Value {
-    let mut doc = json!({
-        "reason": judgement.reason, "timestamp": time::cloudwatch(judgement.at), "value": judgement.state.name(),
-    });
+fn state(judgement: &Judgement, timed: bool) -> Value {
+    let mut doc = json!({ "reason": judgement.reason, "value": judgement.state.name() });
+    if timed {
+        doc["timestamp"] = json!(time::cloudwatch(judgement.at));
+    }
     if let Some(data) = &judgement.data {
         doc["reasonData"] = json!(data);
     }
@@ -76,10 +78,12 @@ impl World {
     /// Puts an alarm into another state, tells of it, and lets composite alarms and services follow.
     pub(super) fn change_state(&mut self, name: &str, judgement: Judgement, now: Millis) {
         let Some(alarm) = self.cloudwatch.alarms.get_mut(name) else { return };
+        self.core.touch(Area::Alarms);
         let before = std::mem::replace(&mut alarm.now, judgement);
         alarm.transitioned = now;
+        let timed = self.core.settings.beliefs.alarm_event_has_transition_time;
         let detail = json!({
-            "alarmName": name, "state": state(&alarm.now), "previousState": state(&before),
+            "alarmName": name, "state": state(&alarm.now, timed), "previousState": state(&before, timed),
             "configuration": configuration(name, alarm),
         });
         let (arn, region) = (alarm.arn.clone(), alarm.region.clone());

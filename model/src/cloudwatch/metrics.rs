@@ -28,6 +28,11 @@ impl Sample {
     pub(crate) fn of(value: f64) -> Sample {
         Sample { sum: value, count: 1.0, min: value, max: value }
     }
+
+    /// The same value several times.
+    pub(crate) fn times(self, times: u32) -> Sample {
+        Sample { sum: self.sum * f64::from(times), count: self.count * f64::from(times), ..self }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -84,7 +89,14 @@ impl Series {
     }
 
     /// The statistic over `[start, start + period)`, of what a reader at `now` can see, and the sample count.
-    fn read(&self, start: Millis, period: Millis, statistic: &str, now: Millis, delay: Millis) -> Option<(f64, f64)> {
+    pub(super) fn read(
+        &self,
+        start: Millis,
+        period: Millis,
+        statistic: &str,
+        now: Millis,
+        delay: Millis,
+    ) -> Option<(f64, f64)> {
         let hidden = if self.delayed { self.resolution + delay } else { 0 };
         let seen = self.buckets.range(start..start + period).filter(|(at, _)| **at + hidden <= now);
         let mut total: Option<Sample> = None;
@@ -181,6 +193,11 @@ impl CloudWatch {
         self.series[place].add(now, sample);
     }
 
+    /// The series of a metric.
+    pub(super) fn series(&self, key: &MetricKey) -> Option<&Series> {
+        Some(&self.series[*self.metrics.get(key)?])
+    }
+
     /// A metric's statistic over one period, and how many samples it rests on.
     pub(super) fn read(
         &self,
@@ -191,7 +208,7 @@ impl CloudWatch {
         now: Millis,
         delay: Millis,
     ) -> Option<(f64, f64)> {
-        self.series[*self.metrics.get(key)?].read(start, period, statistic, now, delay)
+        self.series(key)?.read(start, period, statistic, now, delay)
     }
 }
 
@@ -207,6 +224,14 @@ impl World {
             let key = metric_key(&named).ok_or_else(|| refuse(Service::CloudWatch, "A datum needs a MetricName."))?;
             let at = time::read(&datum["Timestamp"]).unwrap_or(call.now);
             let resolution = if as_f64(&datum["StorageResolution"]) == Some(1.0) { 1_000 } else { 60_000 };
+            let values = datum["Values"].as_array().map_or(0, Vec::len);
+            if !datum["Value"].is_null() && values > 0 {
+                let text = "The parameters Value and Values are mutually exclusive and you have specified both.";
+                return Err(AwsError::new("InvalidParameterCombination", text));
+            }
+            if datum["Counts"].as_array().is_some_and(|counts| counts.len() != values) {
+                return Err(refuse(Service::CloudWatch, "Values and Counts must be of the same size."));
+            }
             let mut samples = Vec::new();
             if let Some(value) = as_f64(&datum["Value"]) {
                 samples.push(Sample::of(value));
@@ -238,7 +263,7 @@ impl World {
             input.opt_u64("Period")?.filter(|period| *period > 0).ok_or_else(|| input.invalid("Period"))? * 1_000;
         let start = time::read(input.need("StartTime")?).ok_or_else(|| input.invalid("StartTime"))?;
         let end = time::read(input.need("EndTime")?).ok_or_else(|| input.invalid("EndTime"))?;
-        let delay = self.core.settings.cloudwatch.publish_delay;
+        let delay = self.core.settings.datapoint_delay();
         let mut points = Vec::new();
         let mut at = start / period * period;
         while at < end && points.len() < 1_440 {

@@ -154,7 +154,7 @@ impl World {
         if start >= end {
             return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
         }
-        let span = Span { start, end, now: call.now, delay: self.core.settings.cloudwatch.publish_delay };
+        let span = Span { start, end, now: call.now, delay: self.core.settings.datapoint_delay() };
         let points = self.cloudwatch.run(&queries, span)?;
         let newest_first = input.opt_str("ScanBy") != Some("TimestampAscending");
         let results: Vec<Value> = queries

@@ -36,6 +36,9 @@ impl World {
             if doc["configuration"].is_array() {
                 doc.remove("configuration");
             }
+            if input.list("settings").is_empty() {
+                doc.insert("settings".into(), json!([{ "name": "containerInsights", "value": "disabled" }]));
+            }
             self.ecs_set_tags(&arn, input.list("tags"))?;
             self.ecs.clusters.insert(name.clone(), Cluster { arn, active: true, doc });
         }

@@ -38,7 +38,7 @@ impl World {
                     },
                     "rolloutStateReason": deployment.reason,
                 });
-                for member in ["launchType", "platformVersion", "networkConfiguration"] {
+                for member in ["launchType", "platformVersion", "platformFamily", "networkConfiguration"] {
                     if let Some(value) = service.member(member) {
                         doc[member] = value.clone();
                     }
@@ -60,10 +60,8 @@ impl World {
             "runningCount": tasks.iter().filter(running).count(),
             "pendingCount": tasks.iter().filter(pending).count(),
             "taskDefinition": service.task_definition,
-            "deployments": deployments,
-            "events": service.events,
             "createdAt": time::stamp(service.created),
-            "createdBy": format!("arn:aws:iam::{}:user/{}", self.core.settings.account, service.created_by),
+            "createdBy": self.core.principal(&service.created_by),
             "roleArn": format!(
                 "arn:aws:iam::{}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", self.core.settings.account
             ),
@@ -71,6 +69,10 @@ impl World {
         if let Value::Object(own) = own {
             doc.extend(own);
         }
+        // Moved and cloned: `json!` would write every value anew.
+        doc.insert("deployments".into(), Value::Array(deployments));
+        doc.insert("events".into(), service.events.iter().cloned().collect());
+        self.add_current(service, &mut doc);
         if tags {
             doc.insert("tags".into(), self.ecs_tag_list(&service.arn));
         }
@@ -89,7 +91,8 @@ impl World {
         for reference in references {
             let key = (cluster.clone(), short(reference).to_owned());
             if self.ecs.services.contains_key(&key) {
-                services.push(self.service_doc(&key, tags));
+                let shown = self.core.lagging(&self.ecs.services[&key].shown);
+                services.push(shown.cloned().unwrap_or_else(|| self.service_doc(&key, tags)));
             } else if self.core.settings.beliefs.missing_service_is_a_failure {
                 let arn = match reference.starts_with("arn:") {
                     true => reference.to_owned(),
@@ -103,6 +106,8 @@ impl World {
                 return Err(AwsError::new("ServiceNotFoundException", "Service not found."));
             }
         }
-        Ok(json!({ "services": services, "failures": failures }))
+        let mut answer = json!({ "failures": failures });
+        answer["services"] = Value::Array(services);
+        Ok(answer)
     }
 }

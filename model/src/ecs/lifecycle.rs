@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::{Container, ServiceKey, Task, TaskStatus, short};
+use crate::world::Area;
 use crate::{Happening, Manners, Millis, TaskPlan, World};
 
 impl World {
-    /// Starts a task of a service's PRIMARY deployment; returns its id.
+    /// Starts a task of one of a service's deployments; returns its id.
     pub(super) fn start_task(
         &mut self,
         key: &ServiceKey,
@@ -15,8 +16,9 @@ impl World {
         now: Millis,
     ) -> Option<String> {
         let service = self.ecs.services.get(key)?;
-        let definition = service.task_definition.clone();
-        let (attachments, region) = (service.attachments(), service.region.clone());
+        let own = service.deployments.iter().find(|own| own.id == deployment);
+        let definition = own.map_or(&service.task_definition, |own| &own.task_definition).clone();
+        let (attachments, region) = (service.attachments_of(deployment), service.region.clone());
         let id = self.core.ids.hex32();
         let doc = self.definition(&definition)?;
         let declared = doc["containerDefinitions"].as_array().cloned().unwrap_or_default();
@@ -232,6 +234,8 @@ impl World {
 
     /// A task's process ended by itself.
     pub fn task_died(&mut self, task_id: &str, exit_code: i64, reason: &str, now: Millis) {
+        self.core.touch(Area::Services);
+        self.core.touch(Area::Targets);
         let Some(task) = self.ecs.tasks.get_mut(short(task_id)) else { return };
         let id = task.id.clone();
         match task.status {
@@ -255,6 +259,13 @@ impl World {
                 self.task_stopped(&id, now);
             }
             TaskStatus::Stopped => {}
+        }
+    }
+
+    /// A running task's health checks fail from now on, whatever its image says.
+    pub fn task_sickens(&mut self, task_id: &str) {
+        if let Some(task) = self.ecs.tasks.get_mut(short(task_id)) {
+            task.manners.unhealthy_after = Some(0);
         }
     }
 

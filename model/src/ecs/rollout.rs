@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::native::Status;
 use super::{Deployment, Rollout, ServiceKey, Svc};
 use crate::{Millis, World, time};
 
@@ -26,7 +27,7 @@ impl Svc {
         self.events.truncate(100);
     }
 
-    fn alarm_names(&self) -> Vec<String> {
+    pub(super) fn alarm_names(&self) -> Vec<String> {
         let alarms = &self.configuration()["alarms"];
         if alarms["enable"] != true {
             return Vec::new();
@@ -44,6 +45,8 @@ impl World {
         let alarms_blind = service.alarm_names().iter().any(|name| self.cloudwatch.is_in_alarm(name));
         let due = now + self.core.settings.ecs.scheduler_delay;
         let Some(service) = self.ecs.services.get_mut(key) else { return };
+        // A rolling deployment that goes back stays the same service deployment.
+        let back = reason.is_some();
         let reason = reason.unwrap_or_else(|| format!("ECS deployment {id} in progress."));
         service.task_definition = definition.to_owned();
         service.steady = false;
@@ -60,13 +63,27 @@ impl World {
                 reason: reason.clone(),
                 failed_tasks: 0,
                 alarms_blind,
+                alternate: false,
             },
         );
         service.wake(due);
+        if back {
+            self.note_rolling(key, Status::RollbackInProgress, &reason, now);
+        } else {
+            self.begin_service_deployment(key, &id, now);
+        }
         self.deployment_event(key, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", &id, &reason, now);
     }
 
-    fn deployment_event(&mut self, key: &ServiceKey, kind: &str, name: &str, id: &str, reason: &str, now: Millis) {
+    pub(super) fn deployment_event(
+        &mut self,
+        key: &ServiceKey,
+        kind: &str,
+        name: &str,
+        id: &str,
+        reason: &str,
+        now: Millis,
+    ) {
         let Some(service) = self.ecs.services.get(key) else { return };
         let (arn, region) = (service.arn.clone(), service.region.clone());
         let detail = json!({
@@ -89,6 +106,7 @@ impl World {
         service.last_completed = Some((id.clone(), primary.task_definition.clone()));
         service.deployments.truncate(1);
         service.say(event, now, &format!("(deployment {id}) deployment completed."));
+        self.note_rolling(key, Status::Successful, "", now);
         self.deployment_event(key, "INFO", "SERVICE_DEPLOYMENT_COMPLETED", &id, &reason, now);
     }
 
@@ -102,11 +120,15 @@ impl World {
         let desired = service.desired;
         let breaker = service.configuration()["deploymentCircuitBreaker"].clone();
         let Some(primary) = service.deployments.first_mut().filter(|primary| primary.id == deployment) else { return };
-        if primary.rollout != Rollout::InProgress {
+        let running = primary.rollout == Rollout::InProgress;
+        if !running && self.core.settings.beliefs.failed_tasks_end_at_completion {
             return;
         }
         primary.failed_tasks += 1;
         primary.updated = now;
+        if !running {
+            return;
+        }
         if breaker["enable"] == true && primary.failed_tasks >= breaker_threshold(&breaker, desired) {
             let reason = "ECS deployment circuit breaker: tasks failed to start.";
             self.fail_deployment(key, reason, "ECS deployment circuit breaker", breaker["rollback"] == true, now);
@@ -124,6 +146,9 @@ impl World {
         let id = primary.id.clone();
         service.say(event, now, &format!("(deployment {id}) deployment failed: {reason}"));
         let target = service.last_completed.clone().filter(|_| rollback);
+        if target.is_none() {
+            self.note_rolling(key, Status::Stopped, reason, now);
+        }
         self.deployment_event(key, "ERROR", "SERVICE_DEPLOYMENT_FAILED", &id, reason, now);
         if let Some((to, definition)) = target {
             self.start_deployment(key, &definition, Some(format!("{who}: rolling back to deploymentId {to}.")), now);

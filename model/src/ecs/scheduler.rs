@@ -1,8 +1,10 @@
 //! The service scheduler: what to start and what to stop so that a service becomes as it should be.
 
+use serde_json::{Value, json};
+
 use super::{Rollout, ServiceKey, ServiceStatus, Task, TaskStatus};
 use crate::elb::HealthState;
-use crate::{Millis, World};
+use crate::{Millis, World, time};
 
 /// A task as the scheduler sees it.
 struct View {
@@ -49,6 +51,13 @@ impl World {
 
     /// One look of the scheduler at a service.
     pub(crate) fn service_pass(&mut self, key: &ServiceKey, now: Millis) {
+        // A deleted service drains, whatever its deployment waits for.
+        let deploys = |service: &super::Svc| {
+            service.is_native() && service.status == ServiceStatus::Active && service.native.current().is_some()
+        };
+        if self.ecs.services.get(key).is_some_and(deploys) {
+            return self.native_pass(key, now);
+        }
         self.check_deployment_alarms(key, now);
         let Some(service) = self.ecs.services.get_mut(key) else { return };
         service.next_pass = None;
@@ -105,7 +114,7 @@ impl World {
         if !halted || desired == 0 {
             stops.extend(
                 old.iter()
-                    .filter(|v| !v.healthy && !self.serves_alone(v, healthy))
+                    .filter(|v| !v.healthy && (desired == 0 || !self.serves_alone(v, healthy)))
                     .map(|v| (v.id.clone(), reason.clone())),
             );
             stops.extend(old.iter().filter(|v| v.healthy).take(old_may_go).map(|v| (v.id.clone(), reason.clone())));
@@ -119,6 +128,11 @@ impl World {
             if let Some(service) = self.ecs.services.get_mut(key) {
                 service.wake(not_before);
             }
+        }
+        let placed = starts.min(self.room(&key.0));
+        if placed < starts {
+            self.not_placed(key, now);
+            starts = placed;
         }
         let mut zones: Vec<usize> = views.iter().filter(|v| v.live).map(|v| v.zone).collect();
         let mut started = Vec::new();
@@ -139,6 +153,47 @@ impl World {
             }
         }
         self.settle_service(key, &views, desired, !stops.is_empty() || !started.is_empty(), now);
+    }
+
+    /// How many more tasks the cluster has room for.
+    fn room(&self, cluster: &str) -> usize {
+        let Some(most) = self.ecs.room.get(cluster) else { return usize::MAX };
+        let there = |task: &&Task| task.service.0 == cluster && task.status != TaskStatus::Stopped;
+        most.saturating_sub(self.ecs.tasks.values().filter(there).count())
+    }
+
+    /// There is a shortage of capacity: the cluster has room for so many tasks and no more, or for any number again.
+    pub fn limit_tasks(&mut self, cluster: &str, most: Option<usize>, now: Millis) {
+        match most {
+            Some(most) => self.ecs.room.insert(cluster.to_owned(), most),
+            None => self.ecs.room.remove(cluster),
+        };
+        let keys: Vec<ServiceKey> = self.ecs.services.keys().filter(|key| key.0 == cluster).cloned().collect();
+        for key in keys {
+            self.wake_service(&key, now);
+        }
+    }
+
+    /// A task could not be placed: told as ECS tells it (once until something else is told), and tried again.
+    fn not_placed(&mut self, key: &ServiceKey, now: Millis) {
+        let (id, again) = (self.core.ids.uuid(), now + self.core.settings.ecs.replace_delay);
+        let Some(service) = self.ecs.services.get_mut(key) else { return };
+        service.wake(again);
+        let what = "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in \
+                    a different availability zone. For more information, see the Troubleshooting section of the Amazon ECS \
+                    Developer Guide.";
+        let told = |event: &Value| event["message"].as_str().is_some_and(|message| message.ends_with(what));
+        if service.events.front().is_some_and(told) {
+            return;
+        }
+        service.say(id, now, what);
+        service.steady = false;
+        let (arn, region) = (service.arn.clone(), service.region.clone());
+        let detail = json!({
+            "eventType": "ERROR", "eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "clusterArn": self.cluster_arn(&key.0),
+            "reason": "RESOURCE:FARGATE", "createdAt": time::iso_ms(now),
+        });
+        self.core.event(now, &region, "aws.ecs", "ECS Service Action", vec![arn], detail);
     }
 
     /// An old task that is the only thing serving is not stopped merely because its checks fail.
@@ -164,7 +219,7 @@ impl World {
         }
     }
 
-    fn unhealthy_reason(&self, id: &str) -> String {
+    pub(super) fn unhealthy_reason(&self, id: &str) -> String {
         let Some(task) = self.ecs.tasks.get(id) else { return String::new() };
         let bad = task
             .attachments
@@ -225,9 +280,10 @@ impl World {
         let new: Vec<&View> = views.iter().filter(|v| v.primary && v.live).collect();
         let old = views.iter().filter(|v| !v.primary && (v.live || waits) && !v.stopped).count();
         let reached = old == 0 && new.len() == desired && new.iter().all(|v| v.healthy);
+        let early = !self.core.settings.beliefs.completion_means_in_service && new.len() == desired;
         let in_progress = service.deployments.first().is_some_and(|d| d.rollout == Rollout::InProgress);
         let was_steady = service.steady;
-        if reached && in_progress {
+        if (reached || early) && in_progress {
             self.complete_deployment(key, now);
         }
         if reached && !was_steady {

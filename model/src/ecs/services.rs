@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
 
+use super::native::check_strategy;
 use super::{Attachment, ServiceKey, ServiceStatus, Svc, invalid, short};
 use crate::error::Answer;
 use crate::input::{In, page};
@@ -19,6 +20,18 @@ const DEPLOYING: [&str; 7] = [
     "volumeConfigurations",
     "vpcLatticeConfigurations",
 ];
+
+/// A member as it is kept: what AWS fills into a network configuration is in it (CreateService examples).
+fn shown(member: &str, value: &Value) -> Value {
+    let mut value = value.clone();
+    if member == "networkConfiguration"
+        && let Some(vpc) = value.get_mut("awsvpcConfiguration").and_then(Value::as_object_mut)
+    {
+        vpc.entry("securityGroups").or_insert(json!([]));
+        vpc.entry("assignPublicIp").or_insert(json!("DISABLED"));
+    }
+    value
+}
 
 /// Members that are kept and shown, and start none.
 const KEPT: [&str; 14] = [
@@ -54,15 +67,15 @@ pub(super) fn attachments(doc: &Map<String, Value>) -> Vec<Attachment> {
         .collect()
 }
 
-/// Refuses what this world does not play rather than pretending.
-fn check_configuration(configuration: Option<&Value>) -> Result<(), AwsError> {
+/// The strategy of a deployment configuration; ROLLING without one.
+pub(super) fn strategy(configuration: &Value) -> &str {
+    configuration["strategy"].as_str().unwrap_or("ROLLING")
+}
+
+/// Refuses what AWS refuses.
+fn check_configuration(configuration: Option<&Value>, balancers: Option<&Value>) -> Result<(), AwsError> {
     let Some(configuration) = configuration else { return Ok(()) };
-    if let Some(strategy) = configuration["strategy"].as_str().filter(|strategy| *strategy != "ROLLING") {
-        return Err(AwsError::new(
-            "UnsupportedFeatureException",
-            format!("The deployment strategy {strategy} is not in this local cloud yet."),
-        ));
-    }
+    check_strategy(configuration, balancers)?;
     let percent = |name: &str| configuration[name].as_u64();
     if let (Some(min), Some(max)) = (percent("minimumHealthyPercent"), percent("maximumPercent"))
         && min >= 100
@@ -132,7 +145,7 @@ impl World {
                 "DAEMON services are not in this local cloud yet.",
             ));
         }
-        check_configuration(input.get("deploymentConfiguration"))?;
+        check_configuration(input.get("deploymentConfiguration"), input.get("loadBalancers"))?;
         match self.ecs.services.get(&key).map(|service| service.status) {
             Some(ServiceStatus::Active) => return Err(invalid("Creation of service was not idempotent.")),
             Some(ServiceStatus::Draining) => {
@@ -148,7 +161,7 @@ impl World {
         let mut doc = Map::new();
         for member in DEPLOYING.iter().chain(&KEPT) {
             if let Some(value) = input.get(member) {
-                doc.insert((*member).to_owned(), value.clone());
+                doc.insert((*member).to_owned(), shown(member, value));
             }
         }
         let attached = attachments(&doc);
@@ -161,6 +174,7 @@ impl World {
             ("serviceRegistries", json!([])),
             ("launchType", json!("FARGATE")),
             ("platformVersion", json!("LATEST")),
+            ("platformFamily", json!("Linux")),
             ("schedulingStrategy", json!("REPLICA")),
             ("deploymentController", json!({ "type": "ECS" })),
             ("placementConstraints", json!([])),
@@ -198,6 +212,8 @@ impl World {
             not_before: 0,
             steady: false,
             last_completed: None,
+            native: Default::default(),
+            shown: None,
         };
         self.ecs.services.insert(key.clone(), service);
         self.start_deployment(&key, &task_definition, None, call.now);
@@ -209,7 +225,6 @@ impl World {
         if self.ecs.services[&key].status != ServiceStatus::Active {
             return Err(AwsError::new("ServiceNotActiveException", "Service was not ACTIVE."));
         }
-        check_configuration(input.get("deploymentConfiguration"))?;
         let current = &self.ecs.services[&key];
         let task_definition = match input.opt_str("taskDefinition") {
             Some(reference) if short(reference) == short(&current.task_definition) => current.task_definition.clone(),
@@ -223,10 +238,13 @@ impl World {
         };
         let mut doc = current.doc.clone();
         let mut deploys = input.bool("forceNewDeployment") || task_definition != current.task_definition;
+        deploys |=
+            input.opt_str("taskDefinition").is_some() && !self.core.settings.beliefs.repeated_update_starts_nothing;
         for member in DEPLOYING {
             if let Some(value) = input.get(member) {
-                deploys |= doc.get(member) != Some(value);
-                doc.insert(member.to_owned(), value.clone());
+                let value = shown(member, value);
+                deploys |= doc.get(member) != Some(&value);
+                doc.insert(member.to_owned(), value);
             }
         }
         for member in KEPT {
@@ -241,9 +259,16 @@ impl World {
                 };
             doc.insert(member.to_owned(), merged);
         }
+        check_configuration(doc.get("deploymentConfiguration"), doc.get("loadBalancers"))?;
         self.check_attachments(&attachments(&doc), &task_definition)?;
         let due = call.now + self.core.settings.ecs.scheduler_delay;
+        // Two quick writes: the reads are as far behind as after one.
+        let shown = (!self.core.settings.beliefs.services_read_back_at_once).then(|| {
+            let before = self.core.lagging(&self.ecs.services[&key].shown).cloned();
+            (call.now + self.core.settings.beyond.reads, before.unwrap_or_else(|| self.service_doc(&key, false)))
+        });
         if let Some(service) = self.ecs.services.get_mut(&key) {
+            service.shown = shown;
             service.doc = doc;
             service.wake(due);
             if service.desired != desired {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Elb, validation};
 use crate::input::{as_bool, as_u64};
-use crate::{AwsError, RequestHead};
+use crate::{AwsError, Beliefs, RequestHead};
 
 /// An action before the last one.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +102,7 @@ fn typed(config: &mut Map<String, Value>) {
     }
 }
 
-fn gate(kind: &str, action: &mut Map<String, Value>, had_secret: bool) -> Result<(Gate, bool), AwsError> {
+fn gate(kind: &str, action: &mut Map<String, Value>, kept_secret: bool) -> Result<(Gate, bool), AwsError> {
     let name = match kind {
         "authenticate-oidc" => "AuthenticateOidcConfig",
         "authenticate-cognito" => "AuthenticateCognitoConfig",
@@ -131,7 +131,7 @@ fn gate(kind: &str, action: &mut Map<String, Value>, had_secret: bool) -> Result
         if given && existing {
             return Err(refused("Specify either ClientSecret or UseExistingClientSecret"));
         }
-        if !(given || existing && had_secret) {
+        if !(given || existing && kept_secret) {
             return Err(refused("An action of type authenticate-oidc must contain a client secret"));
         }
         secret = true;
@@ -156,14 +156,14 @@ fn gate(kind: &str, action: &mut Map<String, Value>, had_secret: bool) -> Result
 }
 
 /// A forward action, completed as AWS shows it.
-fn forward(elb: &Elb, action: &mut Map<String, Value>, balancer: &str, echo: bool) -> Result<Last, AwsError> {
+fn forward(elb: &Elb, action: &mut Map<String, Value>, balancer: &str, beliefs: &Beliefs) -> Result<Last, AwsError> {
     let shorthand = action.get("TargetGroupArn").and_then(Value::as_str).map(str::to_owned);
     let mut groups: Vec<(String, u32)> = Vec::new();
     let given = action.get("ForwardConfig").and_then(|config| config["TargetGroups"].as_array()).cloned();
     for tuple in given.unwrap_or_default() {
         let arn = tuple["TargetGroupArn"].as_str().ok_or_else(|| validation("A target group tuple needs its ARN"))?;
         let weight = match &tuple["Weight"] {
-            Value::Null => 1,
+            Value::Null => u64::from(beliefs.missing_weight_means_one),
             value => as_u64(value)
                 .filter(|weight| *weight <= 999)
                 .ok_or_else(|| validation(format!("Weight '{value}' must be an integer between 0 and 999")))?,
@@ -173,6 +173,9 @@ fn forward(elb: &Elb, action: &mut Map<String, Value>, balancer: &str, echo: boo
     match shorthand {
         Some(arn) if groups.is_empty() => groups.push((arn, 1)),
         Some(arn) if groups.len() == 1 && groups[0].0 == arn => {}
+        None if groups.len() == 1 && !beliefs.forward_config_alone_is_accepted => {
+            return Err(validation("A forward to one target group must name it as TargetGroupArn"));
+        }
         Some(_) => {
             return Err(validation("TargetGroupArn and ForwardConfig may only be given together for one target group"));
         }
@@ -211,7 +214,7 @@ fn forward(elb: &Elb, action: &mut Map<String, Value>, balancer: &str, echo: boo
     }
     let tuples: Vec<Value> =
         groups.iter().map(|(arn, weight)| json!({ "TargetGroupArn": arn, "Weight": weight })).collect();
-    if echo && groups.len() == 1 {
+    if beliefs.single_target_group_is_echoed && groups.len() == 1 {
         action.insert("TargetGroupArn".into(), json!(groups[0].0));
     }
     action.insert("ForwardConfig".into(), json!({ "TargetGroups": tuples, "TargetGroupStickinessConfig": shown }));
@@ -238,9 +241,15 @@ fn redirect(action: &Value) -> Result<Last, AwsError> {
 fn fixed(action: &Value) -> Result<Last, AwsError> {
     let config = config(action, "FixedResponseConfig")?;
     let status = config.get("StatusCode").and_then(as_u64).filter(|code| matches!(code, 200..=299 | 400..=599));
+    let content_type = text(config, "ContentType", "text/plain");
+    if !["text/plain", "text/css", "text/html", "application/javascript", "application/json"]
+        .contains(&content_type.as_str())
+    {
+        return Err(refused(format!("The content type '{content_type}' is not one that a fixed response can have")));
+    }
     Ok(Last::Fixed {
         status: status.ok_or_else(|| validation("StatusCode must be 2XX, 4XX or 5XX"))? as u16,
-        content_type: text(config, "ContentType", "text/plain"),
+        content_type,
         body: text(config, "MessageBody", ""),
     })
 }
@@ -253,7 +262,7 @@ impl Elb {
         balancer: &str,
         secure: bool,
         had_secret: bool,
-        echo: bool,
+        beliefs: &Beliefs,
     ) -> Result<Checked, AwsError> {
         let mut actions: Vec<Map<String, Value>> = Vec::new();
         for action in given {
@@ -285,7 +294,7 @@ impl Elb {
                 "forward" | "redirect" | "fixed-response" if !final_place => {
                     return Err(refused(format!("An action of type {kind} must be the last one")));
                 }
-                "forward" => last = Some(forward(self, action, balancer, echo)?),
+                "forward" => last = Some(forward(self, action, balancer, beliefs)?),
                 "redirect" => last = Some(redirect(&Value::Object(action.clone()))?),
                 "fixed-response" => last = Some(fixed(&Value::Object(action.clone()))?),
                 "authenticate-oidc" | "authenticate-cognito" | "jwt-validation" => {
@@ -295,7 +304,8 @@ impl Elb {
                     if !secure {
                         return Err(refused(format!("Actions of type {kind} are only supported on HTTPS listeners")));
                     }
-                    let (gate, with_secret) = gate(&kind, action, had_secret)?;
+                    let kept = had_secret && beliefs.existing_client_secret_is_kept;
+                    let (gate, with_secret) = gate(&kind, action, kept)?;
                     gates.push(gate);
                     secret |= with_secret;
                 }

@@ -86,6 +86,29 @@ impl Condition {
     }
 }
 
+/// What the API reference says of the texts of a condition.
+fn check_lengths(field: &str, config: &Value, values: &[Value]) -> Result<(), AwsError> {
+    let longest = if field == "http-request-method" { 40 } else { 128 };
+    let parts = |value: &Value| [value.clone(), value["Key"].clone(), value["Value"].clone()];
+    for part in values.iter().flat_map(parts) {
+        let text = part.as_str().unwrap_or_default();
+        if text.chars().count() > longest {
+            return Err(validation(format!("A condition value of {field} can have at most {longest} characters")));
+        }
+        let method = |c: char| c.is_ascii_uppercase() || matches!(c, '-' | '_');
+        if field == "http-request-method" && !text.chars().all(method) {
+            return Err(validation(format!("The request method '{text}' can only have A-Z, '-' and '_'")));
+        }
+    }
+    if field == "query-string" && values.iter().any(|value| value["Value"].as_str().unwrap_or_default().is_empty()) {
+        return Err(validation("A query-string condition needs a Value; the Key can be left out"));
+    }
+    if config["HttpHeaderName"].as_str().unwrap_or_default().chars().count() > 40 {
+        return Err(validation("The name of a header can have at most 40 characters"));
+    }
+    Ok(())
+}
+
 /// Checks conditions and brings them into the form that is shown (`Values` beside the config for paths and hosts).
 pub(super) fn check(given: &[Value]) -> Result<(Vec<Value>, Vec<Condition>), AwsError> {
     let (mut shown, mut compiled) = (Vec::new(), Vec::new());
@@ -121,6 +144,7 @@ pub(super) fn check(given: &[Value]) -> Result<(Vec<Value>, Vec<Condition>), Aws
             condition[name] = json!({ "Values": values });
         }
         let texts: Vec<String> = values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        check_lengths(&field, &condition[name], &values)?;
         compiled.push(match field.as_str() {
             "path-pattern" => Condition::Path(texts),
             "host-header" => Condition::Host(texts),
@@ -172,6 +196,32 @@ mod tests {
         let source = |net: &str| json!({ "Field": "source-ip", "SourceIpConfig": { "Values": [net] } });
         assert!(holds(source("10.1.0.0/16"), &request));
         assert!(!holds(source("10.2.0.0/16"), &request));
+    }
+
+    #[test]
+    fn texts_beyond_the_documented_lengths_are_refused() {
+        let header = |name: &str| json!({ "HttpHeaderName": name, "Values": ["a"] });
+        for (refused, taken) in [
+            (
+                json!({ "Field": "path-pattern", "Values": ["x".repeat(129)] }),
+                json!({ "Field": "path-pattern", "Values": ["x".repeat(128)] }),
+            ),
+            (
+                json!({ "Field": "http-header", "HttpHeaderConfig": header(&"x".repeat(41)) }),
+                json!({ "Field": "http-header", "HttpHeaderConfig": header(&"x".repeat(40)) }),
+            ),
+            (
+                json!({ "Field": "http-request-method", "HttpRequestMethodConfig": { "Values": ["get"] } }),
+                json!({ "Field": "http-request-method", "HttpRequestMethodConfig": { "Values": ["GET"] } }),
+            ),
+            (
+                json!({ "Field": "query-string", "QueryStringConfig": { "Values": [{ "Value": "x".repeat(129) }] } }),
+                json!({ "Field": "query-string", "QueryStringConfig": { "Values": [{ "Value": "x".repeat(128) }] } }),
+            ),
+        ] {
+            assert!(check(&[refused]).is_err());
+            assert!(check(&[taken]).is_ok());
+        }
     }
 
     #[test]

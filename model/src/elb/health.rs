@@ -1,6 +1,7 @@
 //! Health checks: who is in use, what is due, what an answer means.
 
 use super::{Elb, HealthState, Target};
+use crate::world::Area;
 use crate::{Beliefs, Millis, Probe, ProbeResult, World};
 
 impl HealthState {
@@ -80,10 +81,15 @@ impl Elb {
         targets.filter_map(|target| target.drained).min()
     }
 
-    pub(crate) fn drop_drained(&mut self, now: Millis) {
+    /// Drops the targets that have drained; whether there was one.
+    pub(crate) fn drop_drained(&mut self, now: Millis) -> bool {
+        let mut dropped = false;
         for group in self.target_groups.values_mut() {
+            let before = group.targets.len();
             group.targets.retain(|_, target| target.drained.is_none_or(|at| at > now));
+            dropped |= group.targets.len() < before;
         }
+        dropped
     }
 
     /// Healthy and unhealthy targets of a group.
@@ -132,7 +138,14 @@ impl World {
     pub fn probes_due(&mut self, now: Millis) -> Vec<Probe> {
         let divisor = self.core.settings.elb.health_check_divisor.max(1);
         let mut probes = Vec::new();
+        if self.elb.next_health_due().is_none_or(|at| at > now) {
+            return probes;
+        }
+        self.core.due_changed();
         for group in self.elb.target_groups.values_mut() {
+            if group.targets.values().all(|target| target.next_probe.is_none_or(|at| at > now)) {
+                continue;
+            }
             let interval = group.seconds("HealthCheckIntervalSeconds") * 1_000 / divisor;
             let timeout = group.seconds("HealthCheckTimeoutSeconds") * 1_000 / divisor;
             let path = group.text("HealthCheckPath").unwrap_or("/").to_owned();
@@ -146,10 +159,12 @@ impl World {
                     // Without checks a registered target takes traffic at once.
                     target.state = HealthState::Healthy;
                     target.next_probe = None;
+                    self.core.touch(Area::Targets);
                     continue;
                 }
                 target.next_probe = Some(now + interval.max(1));
                 if target.reason == "Elb.RegistrationInProgress" {
+                    self.core.touch(Area::Targets);
                     target.reason = "Elb.InitialHealthChecking";
                     target.description = "Initial health checks in progress".to_owned();
                 }
@@ -179,6 +194,7 @@ impl World {
                 continue;
             }
             let before = target.state;
+            let told = target.reason;
             let failure = match result {
                 ProbeResult::Status(status) if fits(&probe.expect, status) => None,
                 ProbeResult::Status(status) => {
@@ -200,6 +216,9 @@ impl World {
                     target.failed += 1;
                     target.passed = 0;
                     if target.failed >= unhealthy_after {
+                        if before == HealthState::Unhealthy && (told, &target.description) != (reason, &description) {
+                            self.core.touch(Area::Targets);
+                        }
                         target.state = HealthState::Unhealthy;
                         target.reason = reason;
                         target.description = description;
@@ -207,6 +226,9 @@ impl World {
                 }
             }
             changed |= before != target.state;
+        }
+        if changed {
+            self.core.touch(Area::Targets);
         }
         if changed && let Some(task) = self.ecs.by_ip.get(&probe.target_id) {
             let key = self.ecs.tasks.get(task).map(|task| task.service.clone());

@@ -21,6 +21,17 @@ impl World {
         Value::Object(doc)
     }
 
+    /// As DescribeListeners shows it.
+    fn described_listener(&self, arn: &str) -> Value {
+        let mut doc = self.listener_doc(arn);
+        let rules = self.elb.listeners[arn].order.iter().filter_map(|rule| self.elb.rules.get(rule));
+        let shown = rules.filter(|rule| rule.priority.is_none()).find_map(|rule| self.core.lagging(&rule.shown));
+        if let Some(actions) = shown {
+            doc["DefaultActions"] = json!(actions);
+        }
+        doc
+    }
+
     pub(super) fn create_listener(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
         let balancer = input.str("LoadBalancerArn")?.to_owned();
         let suffix = self.elb.load_balancers.get(&balancer).ok_or_else(|| not_found("LoadBalancer"))?.suffix.clone();
@@ -39,9 +50,14 @@ impl World {
                 "A listener already exists on this port for this load balancer",
             ));
         }
-        let echo = self.core.settings.beliefs.single_target_group_is_echoed;
         let secure = protocol == "HTTPS";
-        let checked = self.elb.check_actions(input.full_list("DefaultActions")?, &balancer, secure, false, echo)?;
+        let checked = self.elb.check_actions(
+            input.full_list("DefaultActions")?,
+            &balancer,
+            secure,
+            false,
+            &self.core.settings.beliefs,
+        )?;
         let prefix = format!("arn:aws:elasticloadbalancing:{}:{}", call.region, self.core.settings.account);
         let id = self.core.ids.hex16();
         let arn = format!("{prefix}:listener/{suffix}/{id}");
@@ -51,6 +67,10 @@ impl World {
             if let Some(value) = input.get(member) {
                 doc.insert(member.to_owned(), value.clone());
             }
+        }
+        if secure {
+            // What the API takes when none is named.
+            doc.entry("SslPolicy").or_insert(json!("ELBSecurityPolicy-2016-08"));
         }
         self.elb_set_tags(&arn, input.list("Tags"))?;
         self.elb.rules.insert(
@@ -64,6 +84,7 @@ impl World {
                 secret: checked.secret,
                 plan: Plan { conditions: Vec::new(), gates: checked.gates, last: checked.last },
                 before: None,
+                shown: None,
                 owed: Vec::new(),
             },
         );
@@ -82,7 +103,7 @@ impl World {
             if !self.elb.listeners.contains_key(*arn) {
                 return Err(not_found("Listener"));
             }
-            docs.push(self.listener_doc(arn));
+            docs.push(self.described_listener(arn));
         }
         if arns.is_empty() {
             let balancer = input.opt_str("LoadBalancerArn");
@@ -91,7 +112,7 @@ impl World {
                 return Err(not_found("LoadBalancer"));
             }
             let of_this = self.elb.listeners.iter().filter(|(_, listener)| listener.load_balancer == balancer);
-            docs.extend(of_this.map(|(arn, _)| self.listener_doc(arn)));
+            docs.extend(of_this.map(|(arn, _)| self.described_listener(arn)));
         }
         paged("Listeners", &docs, input)
     }

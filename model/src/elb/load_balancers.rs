@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::attributes::{self, OF_LOAD_BALANCERS};
 use super::tags::{attribute_list, lay_over};
 use super::{LoadBalancer, not_found, validation};
 use crate::error::Answer;
@@ -32,10 +33,19 @@ impl World {
             let zone = format!("{}{}", call.region, ["a", "b", "c"][place % 3]);
             zones.push(json!({ "ZoneName": zone, "SubnetId": subnet, "LoadBalancerAddresses": [] }));
         }
+        if zones.len() < 2 {
+            let text = "At least two subnets in two different Availability Zones must be specified";
+            return Err(validation(text));
+        }
         let scheme = input.opt_str("Scheme").unwrap_or("internet-facing");
         let doc = json!({
             "LoadBalancerArn": arn,
-            "DNSName": format!("{name}-{}.{}.elb.amazonaws.com", self.core.ids.bits() % 1_000_000_000, call.region),
+            "DNSName": format!(
+                "{}{name}-{}.{}.elb.amazonaws.com",
+                if scheme == "internal" { "internal-" } else { "" },
+                self.core.ids.bits() % 1_000_000_000,
+                call.region
+            ),
             "CanonicalHostedZoneId": "Z35SXDOTRQ7X7K",
             "CreatedTime": time::stamp(call.now),
             "LoadBalancerName": name,
@@ -48,15 +58,12 @@ impl World {
             "IpAddressType": input.opt_str("IpAddressType").unwrap_or("ipv4"),
         });
         self.elb_set_tags(&arn, input.list("Tags"))?;
-        let attributes = [
-            ("idle_timeout.timeout_seconds", "60"),
-            ("deletion_protection.enabled", "false"),
-            ("routing.http2.enabled", "true"),
-            ("access_logs.s3.enabled", "false"),
-        ];
-        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let attributes = attributes::defaults(OF_LOAD_BALANCERS);
         let balancer = LoadBalancer { name, region: call.region.to_owned(), suffix, doc: doc.clone(), attributes };
         self.elb.load_balancers.insert(arn, balancer);
+        // Every later read says `active`: here it takes no time.
+        let mut doc = doc;
+        doc["State"]["Code"] = json!("provisioning");
         Ok(json!({ "LoadBalancers": [doc] }))
     }
 
@@ -73,11 +80,17 @@ impl World {
         if arns.is_empty() && names.is_empty() {
             found.extend(self.elb.load_balancers.values().map(|lb| &lb.doc));
         }
+        let found: Vec<Value> = found.into_iter().cloned().collect();
         paged("LoadBalancers", &found, input)
     }
 
     pub(super) fn delete_load_balancer(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
         let arn = input.str("LoadBalancerArn")?;
+        let known = self.elb.load_balancers.get(arn);
+        if known.is_some_and(|balancer| balancer.attributes["deletion_protection.enabled"] == "true") {
+            let message = format!("Load balancer '{arn}' cannot be deleted because deletion protection is enabled");
+            return Err(AwsError::new("OperationNotPermitted", message));
+        }
         let of_this = |(_, listener): &(&String, &super::Listener)| listener.load_balancer == arn;
         let listeners: Vec<String> = self.elb.listeners.iter().filter(of_this).map(|(arn, _)| arn.clone()).collect();
         for listener in listeners {
@@ -97,16 +110,18 @@ impl World {
     pub(super) fn modify_load_balancer_attributes(&mut self, input: In<'_>) -> Answer {
         let balancer = self.elb.load_balancers.get_mut(input.str("LoadBalancerArn")?);
         let balancer = balancer.ok_or_else(|| not_found("LoadBalancer"))?;
+        attributes::check(OF_LOAD_BALANCERS, input.list("Attributes"))?;
         lay_over(&mut balancer.attributes, input.list("Attributes"));
         Ok(json!({ "Attributes": attribute_list(&balancer.attributes) }))
     }
 }
 
 /// One page of a Describe answer, with `NextMarker`.
-pub(super) fn paged<T: Clone + serde::Serialize>(member: &str, items: &[T], input: In<'_>) -> Result<Value, AwsError> {
+pub(super) fn paged(member: &str, items: &[Value], input: In<'_>) -> Result<Value, AwsError> {
     let size = input.opt_u64("PageSize")?.unwrap_or(400).clamp(1, 400) as usize;
     let (items, next) = page(items, input.opt_str("Marker"), size).ok_or_else(|| input.invalid("Marker"))?;
-    let mut answer = json!({ member: items });
+    let mut answer = json!({});
+    answer[member] = Value::Array(items);
     if let Some(next) = next {
         answer["NextMarker"] = json!(next);
     }

@@ -26,6 +26,15 @@ impl World {
         })
     }
 
+    /// As DescribeRules shows it.
+    fn described_rule(&self, arn: &str) -> Value {
+        let mut doc = self.rule_doc(arn);
+        if let Some(actions) = self.core.lagging(&self.elb.rules[arn].shown) {
+            doc["Actions"] = json!(actions);
+        }
+        doc
+    }
+
     /// Rules of a listener by priority, the default rule last.
     fn sort_rules(&mut self, listener: &str) {
         let of_this = self.elb.rules.iter().filter(|(_, rule)| rule.listener == listener);
@@ -49,10 +58,10 @@ impl World {
             return Err(AwsError::new("TooManyRules", "The listener has the maximum number of rules"));
         }
         let (shown, compiled) = conditions::check(input.full_list("Conditions")?)?;
-        let echo = self.core.settings.beliefs.single_target_group_is_echoed;
         let secure = listener.protocol == "HTTPS";
         let given = input.full_list("Actions")?;
-        let checked = self.elb.check_actions(given, &listener.load_balancer, secure, false, echo)?;
+        let beliefs = &self.core.settings.beliefs;
+        let checked = self.elb.check_actions(given, &listener.load_balancer, secure, false, beliefs)?;
         let arn = format!("{}/{}", listener_arn.replace(":listener/", ":listener-rule/"), self.core.ids.hex16());
         self.elb_set_tags(&arn, input.list("Tags"))?;
         self.elb.rules.insert(
@@ -66,6 +75,7 @@ impl World {
                 secret: checked.secret,
                 plan: Plan { conditions: compiled, gates: checked.gates, last: checked.last },
                 before: None,
+                shown: None,
                 owed: Vec::new(),
             },
         );
@@ -83,7 +93,7 @@ impl World {
             }
             Some(listener) => {
                 let listener = self.elb.listeners.get(listener).ok_or_else(|| not_found("Listener"))?;
-                docs.extend(listener.order.iter().map(|arn| self.rule_doc(arn)));
+                docs.extend(listener.order.iter().map(|arn| self.described_rule(arn)));
             }
             None if arns.is_empty() => {
                 return Err(validation("You must specify either listener ARNs or rule ARNs"));
@@ -93,7 +103,7 @@ impl World {
                     if !self.elb.rules.contains_key(arn) {
                         return Err(not_found("Rule"));
                     }
-                    docs.push(self.rule_doc(arn));
+                    docs.push(self.described_rule(arn));
                 }
             }
         }
@@ -114,10 +124,11 @@ impl World {
         let balancer =
             self.elb.listeners.get(&rule.listener).ok_or_else(|| not_found("Listener"))?.load_balancer.clone();
         let conditions = conditions.map(conditions::check).transpose()?;
-        let echo = beliefs.single_target_group_is_echoed;
         let checked =
-            actions.map(|given| self.elb.check_actions(given, &balancer, secure, rule.secret, echo)).transpose()?;
-        let propagation = self.core.settings.elb.propagation;
+            actions.map(|given| self.elb.check_actions(given, &balancer, secure, rule.secret, beliefs)).transpose()?;
+        let beyond = &self.core.settings.beyond;
+        let propagation = if beliefs.nodes_follow_in_time { self.core.settings.elb.propagation } else { beyond.nodes };
+        let shown_until = (!beliefs.rules_read_back_at_once).then_some(now + beyond.reads);
         let Some(rule) = self.elb.rules.get_mut(arn) else { return Ok(()) };
         let old = rule.plan.clone();
         if let Some((shown, compiled)) = conditions {
@@ -125,6 +136,12 @@ impl World {
             rule.plan.conditions = compiled;
         }
         if let Some(checked) = checked {
+            if let Some(until) = shown_until {
+                // Two quick writes: the reads are as far behind as after one.
+                let before = std::mem::take(&mut rule.actions);
+                let before = rule.shown.take().filter(|(until, _)| *until > now).map_or(before, |(_, shown)| shown);
+                rule.shown = Some((until, before));
+            }
             rule.actions = checked.actions;
             rule.secret = checked.secret;
             rule.plan.gates = checked.gates;
@@ -156,8 +173,14 @@ impl World {
         let secure = self.elb.listeners.get(&rule.listener).is_some_and(|listener| listener.protocol == "HTTPS");
         let conditions = input.get("Conditions").map(|_| input.list("Conditions"));
         let actions = input.get("Actions").map(|_| input.list("Actions"));
+        let forgotten = actions.is_some() && conditions.is_none();
+        let forgotten = forgotten && !self.core.settings.beliefs.modify_rule_keeps_conditions;
         self.write_rule(&arn, conditions, actions, secure, call.now)?;
         if let Some(rule) = self.elb.rules.get_mut(&arn) {
+            if forgotten {
+                rule.conditions.clear();
+                rule.plan.conditions.clear();
+            }
             if input.bool("ResetTransforms") {
                 rule.transforms = json!([]);
             } else if let Some(transforms) = input.get("Transforms") {

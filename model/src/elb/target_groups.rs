@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::attributes::{self, OF_TARGET_GROUPS};
 use super::load_balancers::paged;
 use super::tags::{attribute_list, lay_over};
 use super::{Elb, HealthState, Target, TargetGroup, not_found, validation};
@@ -94,6 +95,9 @@ impl World {
         let suffix = format!("targetgroup/{name}/{id}");
         let arn = format!("arn:aws:elasticloadbalancing:{}:{}:{suffix}", call.region, self.core.settings.account);
         let protocol = input.opt_str("Protocol").unwrap_or("HTTP");
+        if !["HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC"].contains(&protocol) {
+            return Err(input.invalid("Protocol"));
+        }
         let mut doc = Map::new();
         for (member, value) in [
             ("TargetGroupArn", json!(arn)),
@@ -118,22 +122,12 @@ impl World {
         }
         health_check(input, &mut doc)?;
         self.elb_set_tags(&arn, input.list("Tags"))?;
-        let attributes = [
-            ("deregistration_delay.timeout_seconds", "300"),
-            ("stickiness.enabled", "false"),
-            ("stickiness.type", "lb_cookie"),
-            ("stickiness.lb_cookie.duration_seconds", "86400"),
-            ("slow_start.duration_seconds", "0"),
-            ("load_balancing.algorithm.type", "round_robin"),
-            ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
-            ("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1"),
-        ];
         let group = TargetGroup {
             arn: arn.clone(),
             name,
             suffix,
             doc,
-            attributes: attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            attributes: attributes::defaults(OF_TARGET_GROUPS),
             targets: BTreeMap::new(),
             turn: 0,
         };
@@ -196,6 +190,7 @@ impl World {
     pub(super) fn modify_target_group_attributes(&mut self, input: In<'_>) -> Answer {
         let group =
             self.elb.target_groups.get_mut(input.str("TargetGroupArn")?).ok_or_else(|| not_found("TargetGroup"))?;
+        attributes::check(OF_TARGET_GROUPS, input.list("Attributes"))?;
         let mut attributes = group.attributes.clone();
         lay_over(&mut attributes, input.full_list("Attributes")?);
         let delay = attributes.get("deregistration_delay.timeout_seconds").and_then(|text| text.parse::<u64>().ok());
@@ -316,6 +311,8 @@ impl World {
                 add(key, group.targets.get(key));
             }
         }
-        Ok(json!({ "TargetHealthDescriptions": all }))
+        let mut answer = json!({});
+        answer["TargetHealthDescriptions"] = Value::Array(all);
+        Ok(answer)
     }
 }

@@ -1,8 +1,9 @@
 //! Requests: where they go, how they are counted.
 
 use super::actions::{Gate, Last, Unauthenticated};
-use super::{Elb, HealthState, Plan, TargetGroup};
+use super::{Elb, HealthState, Plan, Rule, TargetGroup};
 use crate::cloudwatch::Sample;
+use crate::ecs::Ecs;
 use crate::{Answered, Beliefs, Happening, Manners, Millis, RequestHead, Route, StickyCookie, World};
 
 impl TargetGroup {
@@ -27,6 +28,20 @@ impl TargetGroup {
 
     fn has_targets(&self) -> bool {
         self.targets.values().any(|target| !matches!(target.state, HealthState::Unused | HealthState::Draining))
+    }
+}
+
+/// What the nodes route by now.
+fn in_force<'a>(plan: &'a Plan, before: &'a Option<(Millis, Plan)>, now: Millis) -> &'a Plan {
+    match before {
+        Some((until, before)) if *until > now => before,
+        Some(_) | None => plan,
+    }
+}
+
+impl Rule {
+    fn in_force(&self, now: Millis) -> &Plan {
+        in_force(&self.plan, &self.before, now)
     }
 }
 
@@ -71,9 +86,9 @@ fn location(parts: [&str; 5], head: &RequestHead<'_>, secure: bool, listener_por
 }
 
 impl Elb {
-    fn suffixes(&self, balancer: &str, group: Option<&str>) -> Option<(String, Option<String>)> {
-        let balancer = self.load_balancers.get(balancer)?.suffix.clone();
-        let group = group.and_then(|arn| self.target_groups.get(arn)).map(|group| group.suffix.clone());
+    fn suffixes(&self, balancer: &str, group: Option<&str>) -> Option<(&str, Option<&str>)> {
+        let balancer = self.load_balancers.get(balancer)?.suffix.as_str();
+        let group = group.and_then(|arn| self.target_groups.get(arn)).map(|group| group.suffix.as_str());
         Some((balancer, group))
     }
 
@@ -96,80 +111,124 @@ impl Elb {
     }
 }
 
-impl World {
-    /// Draws where a request goes. Weights are honoured exactly over time; weight 0 is never drawn.
-    pub fn route(&mut self, listener_arn: &str, head: &RequestHead<'_>, now: Millis) -> Route {
-        let elb = &mut self.elb;
-        let beliefs = &self.core.settings.beliefs;
-        let Some(listener) = elb.listeners.get(listener_arn) else { return Route::NoListener };
-        let balancer = listener.load_balancer.clone();
+/// Where a request goes, with the names still the load balancer's own.
+enum Drawn<'a> {
+    Target { balancer: &'a str, group: &'a str, id: &'a str, port: u16, cookie: Option<u64> },
+    NoTarget { balancer: &'a str, group: &'a str },
+    Other(Route),
+}
+
+impl Elb {
+    fn drawn<'a>(
+        &'a mut self,
+        beliefs: &Beliefs,
+        listener_arn: &str,
+        head: &RequestHead<'_>,
+        now: Millis,
+    ) -> Drawn<'a> {
+        let Some(listener) = self.listeners.get(listener_arn) else { return Drawn::Other(Route::NoListener) };
         let (secure, listener_port) = (listener.protocol == "HTTPS", listener.port);
-        let in_force = |arn: &String| {
-            let rule = elb.rules.get(arn)?;
-            Some(match &rule.before {
-                Some((until, plan)) if *until > now => plan,
-                Some(_) | None => &rule.plan,
-            })
+        let rules = &self.rules;
+        let holds = |arn: &&String| {
+            let plan = rules.get(*arn).map(|rule| rule.in_force(now));
+            plan.is_some_and(|plan| plan.conditions.iter().all(|condition| condition.holds(head)))
         };
-        let matches = |plan: &&Plan| plan.conditions.iter().all(|condition| condition.holds(head));
-        let found = listener.order.iter().find_map(|arn| Some((arn, in_force(arn).filter(matches)?)));
-        let Some((rule, plan)) = found else { return Route::NoListener };
-        if let Some(detour) = elb.gated(plan, head, &balancer) {
-            return detour;
+        let Some(arn) = listener.order.iter().find(holds) else { return Drawn::Other(Route::NoListener) };
+        let balancer = listener.load_balancer.as_str();
+        if let Some(detour) = self.gated(self.rules[arn].in_force(now), head, balancer) {
+            return Drawn::Other(detour);
         }
+        let Elb { rules, target_groups, .. } = self;
+        let Some(Rule { plan, before, owed, .. }) = rules.get_mut(arn) else { return Drawn::Other(Route::NoListener) };
+        let plan = in_force(plan, before, now);
         let (groups, sticky) = match &plan.last {
             Last::Fixed { status, content_type, body } => {
-                return Route::Fixed {
-                    load_balancer_arn: balancer,
+                return Drawn::Other(Route::Fixed {
+                    load_balancer_arn: balancer.to_owned(),
                     status: *status,
                     content_type: content_type.clone(),
                     body: body.clone(),
-                };
+                });
             }
             Last::Redirect { status, protocol, host, port, path, query } => {
                 let location = location([protocol, host, port, path, query], head, secure, listener_port);
-                return Route::Redirect { load_balancer_arn: balancer, location, status: *status };
+                let load_balancer_arn = balancer.to_owned();
+                return Drawn::Other(Route::Redirect { load_balancer_arn, location, status: *status });
             }
-            Last::Forward { groups, sticky } => (groups.clone(), *sticky),
+            Last::Forward { groups, sticky } => (groups, *sticky),
         };
-        let rule = rule.clone();
         // A client that a cookie binds stays with its group, whatever the weights say now.
         let bound = head.sticky.filter(|_| sticky.is_some()).and_then(|arn| groups.iter().position(|(g, _)| g == arn));
-        let Elb { rules, target_groups, .. } = elb;
         let drawn = bound.or_else(|| {
-            let owed = &mut rules.get_mut(&rule)?.owed;
             let takes_part = |arn: &str| {
                 beliefs.empty_group_answers_503 || target_groups.get(arn).is_some_and(TargetGroup::has_targets)
             };
-            draw_group(&groups, owed, takes_part)
+            draw_group(groups, owed, takes_part)
         });
-        let place = drawn.unwrap_or(0);
-        let Some((group_arn, _)) = groups.get(place) else { return Route::NoListener };
-        let target = match (drawn, target_groups.get_mut(group_arn)) {
+        let Some((group, _)) = groups.get(drawn.unwrap_or(0)) else { return Drawn::Other(Route::NoListener) };
+        let target = match (drawn, target_groups.get_mut(group)) {
             (Some(_), Some(group)) => group.draw(beliefs),
             (None, _) | (_, None) => None,
         };
         match target {
-            Some((id, port)) => Route::Forward {
-                load_balancer_arn: balancer,
-                target_group_arn: group_arn.clone(),
+            Some((id, port)) => Drawn::Target { balancer, group, id, port, cookie: sticky.filter(|_| bound.is_none()) },
+            None => Drawn::NoTarget { balancer, group },
+        }
+    }
+}
+
+impl Ecs {
+    /// Status and delay of the task behind a target; `None` when no task listens there.
+    fn answer_from_manners(&mut self, target_id: &str, now: Millis) -> Option<(u16, Millis)> {
+        let id = self.by_ip.get(target_id)?;
+        let task = self.tasks.get_mut(id)?;
+        let started = task.started?;
+        let n = task.answered;
+        task.answered += 1;
+        let answer = Manners::answer(&task.manners, now.saturating_sub(started), n);
+        Some((answer.status, answer.delay))
+    }
+}
+
+/// Equal answers to requests of the same moment.
+struct Tally {
+    answered: Answered,
+    times: u32,
+}
+
+impl World {
+    /// Draws where a request goes. Weights are honoured exactly over time; weight 0 is never drawn.
+    pub fn route(&mut self, listener_arn: &str, head: &RequestHead<'_>, now: Millis) -> Route {
+        match self.elb.drawn(&self.core.settings.beliefs, listener_arn, head, now) {
+            Drawn::Target { balancer, group, id, port, cookie } => Route::Forward {
+                load_balancer_arn: balancer.to_owned(),
+                target_group_arn: group.to_owned(),
                 target_id: id.to_owned(),
                 port,
-                sticky_cookie: sticky
-                    .filter(|_| bound.is_none())
-                    .map(|seconds| StickyCookie { target_group_arn: group_arn.clone(), duration_seconds: seconds }),
+                sticky_cookie: cookie
+                    .map(|seconds| StickyCookie { target_group_arn: group.to_owned(), duration_seconds: seconds }),
             },
-            None => Route::NoTarget { status: 503, load_balancer_arn: balancer, target_group_arn: group_arn.clone() },
+            Drawn::NoTarget { balancer, group } => Route::NoTarget {
+                status: 503,
+                load_balancer_arn: balancer.to_owned(),
+                target_group_arn: group.to_owned(),
+            },
+            Drawn::Other(route) => route,
         }
     }
 
     /// Counts an answered request into the AWS/ApplicationELB metrics.
     pub fn record(&mut self, answered: Answered, now: Millis) {
+        self.record_all(&Tally { answered, times: 1 }, now);
+    }
+
+    fn record_all(&mut self, tally: &Tally, now: Millis) {
+        let answered = &tally.answered;
         let group = answered.target_group_arn.as_deref();
         let Some((balancer, group)) = self.elb.suffixes(&answered.load_balancer_arn, group) else { return };
-        let group = group.as_deref();
         let metrics = &mut self.cloudwatch;
-        let mut count = |name: &str, group: Option<&str>| metrics.alb(&balancer, group, name, now, Sample::one());
+        let one = Sample::one().times(tally.times);
+        let mut count = |name: &str, group: Option<&str>| metrics.alb(balancer, group, name, now, one);
         let class = match answered.status {
             200..=299 => "2XX",
             300..=399 => "3XX",
@@ -199,11 +258,16 @@ impl World {
             count("RequestCount", group);
         }
         if !answered.elb_generated {
-            let name = format!("HTTPCode_Target_{class}_Count");
-            let seconds = answered.latency_ms as f64 / 1_000.0;
+            let name = match class {
+                "2XX" => "HTTPCode_Target_2XX_Count",
+                "3XX" => "HTTPCode_Target_3XX_Count",
+                "4XX" => "HTTPCode_Target_4XX_Count",
+                _ => "HTTPCode_Target_5XX_Count",
+            };
+            let time = Sample::of(answered.latency_ms as f64 / 1_000.0).times(tally.times);
             for dimension in [None, group] {
-                metrics.alb(&balancer, dimension, &name, now, Sample::one());
-                metrics.alb(&balancer, dimension, "TargetResponseTime", now, Sample::of(seconds));
+                metrics.alb(balancer, dimension, name, now, one);
+                metrics.alb(balancer, dimension, "TargetResponseTime", now, time);
                 if group.is_none() {
                     break;
                 }
@@ -222,50 +286,70 @@ impl World {
             source_ip: "127.0.0.1",
             sticky: None,
         };
-        (0..requests).map(|_| self.send(listener_arn, &head, now)).collect()
+        let mut tallies = Vec::new();
+        let statuses = (0..requests).map(|_| self.send_one(listener_arn, &head, now, &mut tallies)).collect();
+        for tally in &tallies {
+            self.record_all(tally, now);
+        }
+        statuses
     }
 
     /// Sends one request without a network, as [`World::send_traffic`] does.
     pub fn send(&mut self, listener_arn: &str, head: &RequestHead<'_>, now: Millis) -> u16 {
-        let (balancer, group, target, answer, own, connection_error) = match self.route(listener_arn, head, now) {
-            Route::Forward { load_balancer_arn, target_group_arn, target_id, .. } => {
-                let answer = self.answer_from_manners(&target_id, now);
-                let lost = answer.is_none();
-                let (status, delay) = answer.unwrap_or((502, 0));
-                (load_balancer_arn, Some(target_group_arn), Some(target_id), (status, delay), lost, lost)
-            }
-            Route::NoTarget { status, load_balancer_arn, target_group_arn } => {
-                (load_balancer_arn, Some(target_group_arn), None, (status, 0), true, false)
-            }
-            Route::Fixed { load_balancer_arn, status, .. } | Route::Redirect { load_balancer_arn, status, .. } => {
-                (load_balancer_arn, None, None, (status, 0), true, false)
-            }
-            Route::NoListener => return 0,
-        };
-        self.record(
-            Answered {
-                load_balancer_arn: balancer,
-                target_group_arn: group,
-                target_id: target,
-                status: answer.0,
-                latency_ms: answer.1,
-                elb_generated: own,
-                connection_error,
-            },
-            now,
-        );
-        answer.0
+        let mut tallies = Vec::new();
+        let status = self.send_one(listener_arn, head, now, &mut tallies);
+        for tally in &tallies {
+            self.record_all(tally, now);
+        }
+        status
     }
 
-    /// Status and delay of the task behind a target; `None` when no task listens there.
-    fn answer_from_manners(&mut self, target_id: &str, now: Millis) -> Option<(u16, Millis)> {
-        let id = self.ecs.by_ip.get(target_id)?;
-        let task = self.ecs.tasks.get_mut(id)?;
-        let started = task.started?;
-        let n = task.answered;
-        task.answered += 1;
-        let answer = Manners::answer(&task.manners, now.saturating_sub(started), n);
-        Some((answer.status, answer.delay))
+    /// One request: its status; it is added to the tallies.
+    fn send_one(&mut self, listener_arn: &str, head: &RequestHead<'_>, now: Millis, tallies: &mut Vec<Tally>) -> u16 {
+        let ecs = &mut self.ecs;
+        let mut detour = String::new();
+        let (balancer, group, target, status, latency_ms, own, lost) =
+            match self.elb.drawn(&self.core.settings.beliefs, listener_arn, head, now) {
+                Drawn::Target { balancer, group, id, .. } => {
+                    let answer = ecs.answer_from_manners(id, now);
+                    let (status, delay) = answer.unwrap_or((502, 0));
+                    (balancer, Some(group), Some(id), status, delay, answer.is_none(), answer.is_none())
+                }
+                Drawn::NoTarget { balancer, group } => (balancer, Some(group), None, 503, 0, true, false),
+                Drawn::Other(
+                    Route::Fixed { load_balancer_arn, status, .. } | Route::Redirect { load_balancer_arn, status, .. },
+                ) => {
+                    detour = load_balancer_arn;
+                    (detour.as_str(), None, None, status, 0, true, false)
+                }
+                Drawn::Other(Route::NoListener | Route::Forward { .. } | Route::NoTarget { .. }) => return 0,
+            };
+        // Which target of a group answered is not counted.
+        let same = |tally: &&mut Tally| {
+            let known = &tally.answered;
+            known.target_group_arn.as_deref() == group
+                && (known.status, known.latency_ms) == (status, latency_ms)
+                && (known.elb_generated, known.connection_error) == (own, lost)
+                && known.load_balancer_arn == balancer
+                && known.target_id.is_some() == target.is_some()
+        };
+        match tallies.iter_mut().find(same) {
+            Some(tally) => tally.times += 1,
+            None => tallies.push(Tally {
+                times: 1,
+                answered: Answered {
+                    load_balancer_arn: balancer.to_owned(),
+                    target_group_arn: group.map(str::to_owned),
+                    target_id: target.map(str::to_owned),
+                    status,
+                    latency_ms,
+                    elb_generated: own,
+                    connection_error: lost,
+                },
+            }),
+        }
+        drop(detour);
+        status
     }
 
     /// Publishes the host counts of every group in use, each ten seconds.
@@ -282,7 +366,7 @@ impl World {
             for balancer in balancers {
                 let Some((balancer, group)) = self.elb.suffixes(&balancer, Some(&group)) else { continue };
                 for (name, hosts) in [("HealthyHostCount", healthy), ("UnHealthyHostCount", unhealthy)] {
-                    self.cloudwatch.alb(&balancer, group.as_deref(), name, now, Sample::of(hosts as f64));
+                    self.cloudwatch.alb(balancer, group, name, now, Sample::of(hosts as f64));
                 }
             }
         }

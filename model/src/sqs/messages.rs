@@ -67,10 +67,15 @@ impl Queue {
         })
     }
 
-    fn send(&mut self, entry: &Value, id: String, sender: &str, now: Millis) -> Result<Value, AwsError> {
+    /// `late`: how much later than asked a delayed message comes.
+    fn send(&mut self, entry: &Value, id: String, sender: &str, now: Millis, late: Millis) -> Result<Value, AwsError> {
         let body = entry["MessageBody"].as_str().unwrap_or_default();
         if body.is_empty() {
             return Err(AwsError::new("MissingParameter", "The request must contain the parameter MessageBody."));
+        }
+        // What XML 1.0 can carry, as the API reference lists it.
+        if body.chars().any(|c| c < ' ' && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+            return Err(AwsError::new("InvalidMessageContents", "The message has characters that are not allowed."));
         }
         if body.len() as u64 > self.number("MaximumMessageSize", 1_048_576) {
             return Err(invalid("One or more parameters are invalid. Reason: Message must be shorter than the limit."));
@@ -148,16 +153,16 @@ impl Queue {
             sent: now,
             first_received: None,
             received: 0,
-            visible: now + delay,
+            visible: now + delay + if delay > 0 { late } else { 0 },
             receipt: None,
         });
         Ok(answer)
     }
 
     /// The places of the messages a receiver gets: in order, none of a group that has one in flight.
-    fn receivable(&self, most: usize, now: Millis) -> Vec<usize> {
+    fn receivable(&self, most: usize, now: Millis, one_at_a_time: bool) -> Vec<usize> {
         let in_flight = |message: &&Message| message.visible > now && message.received > 0;
-        let mut blocked: BTreeSet<&str> = match self.fifo {
+        let mut blocked: BTreeSet<&str> = match self.fifo && one_at_a_time {
             true => self.messages.iter().filter(in_flight).filter_map(|message| message.group.as_deref()).collect(),
             false => BTreeSet::new(),
         };
@@ -172,7 +177,7 @@ impl Queue {
             }
             if message.visible > now {
                 // A delayed message holds back those behind it in its group.
-                blocked.extend(group);
+                blocked.extend(group.filter(|_| one_at_a_time || message.received == 0));
                 continue;
             }
             places.push(place);
@@ -264,6 +269,13 @@ fn batch(input: In<'_>, mut each: impl FnMut(&Value) -> Answer) -> Answer {
     if ids.len() != entries.len() {
         return Err(AwsError::new("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "Every entry needs its own Id."));
     }
+    let named = |id: &str| {
+        (1..=80).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    if ids.iter().any(|id| !named(id)) {
+        let text = "A batch entry id can only contain alphanumeric characters, hyphens and underscores, at most 80.";
+        return Err(AwsError::new("AWS.SimpleQueueService.InvalidBatchEntryId", text));
+    }
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for entry in entries {
         match each(entry) {
@@ -276,39 +288,39 @@ fn batch(input: In<'_>, mut each: impl FnMut(&Value) -> Answer) -> Answer {
             })),
         }
     }
-    let mut answer = json!({ "Successful": done });
-    if !failed.is_empty() {
-        answer["Failed"] = json!(failed);
-    }
-    Ok(answer)
+    // Both are required members of the answer.
+    Ok(json!({ "Successful": done, "Failed": failed }))
 }
 
 impl World {
+    fn lateness(&self) -> Millis {
+        if self.core.settings.beliefs.delays_are_exact { 0 } else { self.core.settings.beyond.delays }
+    }
+
     pub(super) fn send_message(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
-        let id = self.core.ids.uuid();
-        self.queue(input)?.send(call.input, id, call.caller, call.now)
+        let (id, late) = (self.core.ids.uuid(), self.lateness());
+        self.queue(input)?.send(call.input, id, call.caller, call.now, late)
     }
 
     pub(super) fn send_message_batch(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
         self.queue(input)?;
         batch(input, |entry| {
-            let id = self.core.ids.uuid();
-            self.queue(input)?.send(entry, id, call.caller, call.now)
+            let (id, late) = (self.core.ids.uuid(), self.lateness());
+            self.queue(input)?.send(entry, id, call.caller, call.now, late)
         })
     }
 
     /// Puts a message that another service delivers into the queue of an ARN.
-    pub(crate) fn sqs_deliver(&mut self, arn: &str, body: String, now: Millis) {
+    pub(crate) fn sqs_deliver(&mut self, arn: &str, mut entry: Value, now: Millis) {
         let id = self.core.ids.uuid();
         let name = arn.rsplit(':').next().unwrap_or_default();
         if let Some(queue) = self.sqs.queues.get_mut(name) {
-            let mut entry = json!({ "MessageBody": body });
             if queue.fifo {
                 entry["MessageGroupId"] = json!("sns");
                 entry["MessageDeduplicationId"] = json!(id);
             }
             // A message that the queue refuses is lost, as it would be there without a dead-letter queue.
-            drop(queue.send(&entry, id, "sns.amazonaws.com", now));
+            drop(queue.send(&entry, id, "sns.amazonaws.com", now, 0));
         }
     }
 
@@ -317,17 +329,24 @@ impl World {
         if !(1..=10).contains(&most) {
             return Err(input.invalid("MaxNumberOfMessages"));
         }
+        if input.opt_u64("WaitTimeSeconds")?.is_some_and(|seconds| seconds > 20) {
+            return Err(input.invalid("WaitTimeSeconds"));
+        }
         let visibility = input.opt_u64("VisibilityTimeout")?;
+        if visibility.is_some_and(|seconds| seconds > 43_200) {
+            return Err(input.invalid("VisibilityTimeout"));
+        }
         let mut system = input.strs("MessageSystemAttributeNames");
         system.extend(input.strs("AttributeNames"));
         let own = input.strs("MessageAttributeNames");
         self.redrive(input, call.now)?;
+        let one_at_a_time = self.core.settings.beliefs.fifo_gives_one_at_a_time;
         let queue = self.queue(input)?;
         let retention = queue.number("MessageRetentionPeriod", 345_600) * 1_000;
         queue.messages.retain(|message| message.sent + retention > call.now);
         let hidden = visibility.unwrap_or_else(|| queue.number("VisibilityTimeout", 30)) * 1_000;
         let mut messages = Vec::new();
-        for place in queue.receivable(most as usize, call.now) {
+        for place in queue.receivable(most as usize, call.now, one_at_a_time) {
             queue.receipts += 1;
             let receipts = queue.receipts;
             let message = &mut queue.messages[place];
@@ -343,6 +362,7 @@ impl World {
     /// Moves messages that were received often enough to the dead-letter queue.
     fn redrive(&mut self, input: In<'_>, now: Millis) -> Result<(), AwsError> {
         let queue = self.queue(input)?;
+        let receipts = queue.receipts;
         let Some((name, most)) = queue.redrive() else { return Ok(()) };
         let spent = |message: &Message| message.received >= most && message.visible <= now;
         let (dead, alive): (Vec<Message>, Vec<Message>) =
@@ -352,6 +372,8 @@ impl World {
             return Ok(());
         }
         let target = self.sqs.queues.get_mut(&name).ok_or_else(absent)?;
+        // A handle is never given twice, also not for the same message in another queue.
+        target.receipts = target.receipts.max(receipts);
         target.messages.extend(dead.into_iter().map(|message| Message { receipt: None, visible: now, ..message }));
         Ok(())
     }

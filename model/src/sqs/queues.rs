@@ -25,6 +25,12 @@ fn given(input: In<'_>) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The tags of an input; CreateQueue spells the member in lower case, TagQueue does not.
+pub(super) fn tags(input: In<'_>, member: &str) -> BTreeMap<String, String> {
+    let tags = input.get(member).and_then(Value::as_object).into_iter().flatten();
+    tags.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+}
+
 fn check(attributes: &BTreeMap<String, String>) -> Result<(), AwsError> {
     for (name, low, high, _) in NUMBERS {
         let Some(text) = attributes.get(name) else { continue };
@@ -88,7 +94,13 @@ impl World {
         let mut all: BTreeMap<String, String> =
             NUMBERS.iter().map(|(name, _, _, default)| ((*name).to_owned(), default.to_string())).collect();
         if fifo {
-            all.insert("ContentBasedDeduplication".into(), "false".into());
+            for (name, default) in [
+                ("ContentBasedDeduplication", "false"),
+                ("DeduplicationScope", "queue"),
+                ("FifoThroughputLimit", "perQueue"),
+            ] {
+                all.insert(name.to_owned(), default.to_owned());
+            }
         }
         all.extend(attributes);
         let queue = Queue {
@@ -102,6 +114,7 @@ impl World {
             recent: BTreeMap::new(),
             sequence: 8_850_000_000_000_000_000,
             receipts: 0,
+            tags: tags(input, "tags"),
         };
         self.sqs.queues.insert(name.to_owned(), queue);
         Ok(json!({ "QueueUrl": url }))

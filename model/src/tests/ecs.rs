@@ -262,10 +262,10 @@ fn what_is_not_there_is_said_as_ecs_says_it() {
         stage.refused(Ecs, "DescribeServices", json!({ "cluster": "nowhere", "services": ["a"] })),
         "ClusterNotFoundException"
     );
-    let bluegreen = json!({
-        "cluster": "prod", "serviceName": "x", "taskDefinition": "api", "deploymentConfiguration": { "strategy": "CANARY" },
+    let elsewhere = json!({
+        "cluster": "prod", "serviceName": "x", "taskDefinition": "api", "deploymentController": { "type": "CODE_DEPLOY" },
     });
-    assert_eq!(stage.refused(Ecs, "CreateService", bluegreen), "UnsupportedFeatureException");
+    assert_eq!(stage.refused(Ecs, "CreateService", elsewhere), "UnsupportedFeatureException");
     let wrong = json!({
         "cluster": "prod", "serviceName": "x", "taskDefinition": "api",
         "loadBalancers": [{ "targetGroupArn": stage.blue, "containerName": "nobody", "containerPort": 8080 }],
@@ -351,4 +351,49 @@ fn a_task_that_is_stopped_by_a_person_is_replaced_and_counts_as_no_failure() {
         (&shown["tasks"][0]["stopCode"], &shown["tasks"][0]["lastStatus"]),
         (&json!("UserInitiated"), &json!("STOPPED"))
     );
+}
+
+#[test]
+fn without_capacity_no_task_is_placed_and_ecs_says_so_once() {
+    let mut stage = Stage::new();
+    let group = stage.blue.clone();
+    stage.service("blue", &group, json!({}));
+    let now = stage.now;
+    stage.world.limit_tasks("prod", Some(2), now);
+    stage.update("blue", json!({ "desiredCount": 4 }));
+    stage.pass(20_000);
+    let service = stage.look("blue");
+    assert_eq!((&service["desiredCount"], &service["runningCount"]), (&json!(4), &json!(2)));
+    let unable = |service: &Value| {
+        let events = service["events"].as_array().cloned().unwrap_or_default();
+        events.iter().filter(|event| text(&event["message"]).contains("unable to place a task")).count()
+    };
+    assert_eq!(unable(&service), 1);
+    let told = stage.events("ECS Service Action");
+    assert_eq!((told.len(), &told[0]["eventName"]), (1, &json!("SERVICE_TASK_PLACEMENT_FAILURE")));
+    // A task that dies meanwhile is not replaced either.
+    let task = stage.world.running_tasks().remove(0);
+    let now = stage.now;
+    stage.world.task_died(&task.task_id, 137, "killed", now);
+    stage.world.limit_tasks("prod", Some(1), now);
+    stage.pass(20_000);
+    assert_eq!(stage.look("blue")["runningCount"], 1);
+    let now = stage.now;
+    stage.world.limit_tasks("prod", None, now);
+    stage.pass(10_000);
+    assert_eq!(stage.look("blue")["runningCount"], 4);
+}
+
+#[test]
+fn one_task_may_fall_sick_and_is_replaced() {
+    let mut stage = Stage::new();
+    let group = stage.blue.clone();
+    stage.service("blue", &group, json!({}));
+    let sick = stage.world.running_tasks().remove(0);
+    stage.world.task_sickens(&sick.task_id);
+    stage.pass(3_000);
+    assert!(stage.states(&group).contains(&"unhealthy".to_owned()), "{:?}", stage.states(&group));
+    assert!(stage.states(&group).contains(&"healthy".to_owned()));
+    stage.pass(15_000);
+    assert!(stage.world.running_tasks().iter().all(|task| task.task_id != sick.task_id));
 }

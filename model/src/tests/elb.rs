@@ -148,7 +148,7 @@ fn the_default_rule_is_changed_through_its_listener_only() {
 fn actions_that_cannot_be_are_refused_with_the_services_code() {
     let mut stage = Stage::new();
     let (blue, rule) = (stage.blue.clone(), stage.rule.clone());
-    let other = stage.ok(Elb, "CreateLoadBalancer", json!({ "Name": "other" }));
+    let other = stage.ok(Elb, "CreateLoadBalancer", json!({ "Name": "other", "Subnets": ["a", "b"] }));
     let other = other["LoadBalancers"][0]["LoadBalancerArn"].clone();
     let forward = json!({ "Type": "forward", "TargetGroupArn": blue });
     let fixed = json!({ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "200" } });
@@ -263,9 +263,11 @@ fn listeners_announce_themselves_and_their_end() {
     let kind = |h: &Happening| match h {
         Happening::ListenerUp { port, .. } => Some(format!("up {port}")),
         Happening::ListenerDown { .. } => Some("down".to_owned()),
-        Happening::Event(_) | Happening::StartTask(_) | Happening::StopTask { .. } | Happening::SnsPublished { .. } => {
-            None
-        }
+        Happening::Event(_)
+        | Happening::StartTask(_)
+        | Happening::StopTask { .. }
+        | Happening::CallHook { .. }
+        | Happening::SnsPublished { .. } => None,
     };
     let kinds: Vec<String> = stage.happened.iter().filter_map(kind).collect();
     assert_eq!(kinds, ["down", "up 8000", "down"]);

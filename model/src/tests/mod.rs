@@ -1,9 +1,12 @@
 //! The model as its users see it: calls in, time passing, answers and events out.
 
+mod beliefs;
 mod cloudwatch;
+mod conformance;
 mod ecr;
 mod ecs;
 mod elb;
+mod native;
 mod rest;
 mod sqs;
 

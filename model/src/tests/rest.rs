@@ -1,8 +1,7 @@
 use serde_json::{Value, json};
 
 use super::Stage;
-use crate::Service::{AutoScaling, Ecs, Elb, SecretsManager, Sts};
-use crate::{AwsError, FaultEffect, FaultRule, FaultWhen};
+use crate::Service::{AutoScaling, Ecr, Ecs, Elb, SecretsManager, Sns, Sts};
 
 fn target(extra: Value) -> Value {
     let mut input = json!({
@@ -85,35 +84,6 @@ fn secrets_have_versions() {
 }
 
 #[test]
-fn faults_strike_the_calls_they_name_with_and_without_effect() {
-    let mut stage = Stage::new();
-    let rule = |when, effect| FaultRule { service: Elb, operation: "ModifyRule".to_owned(), when, effect };
-    stage.world.set_fault(rule(FaultWhen::Nth(2), FaultEffect::Error(AwsError::throttled())));
-    let lost = AwsError::server("InternalFailure", "lost");
-    stage.world.set_fault(rule(FaultWhen::Nth(3), FaultEffect::ErrorAfterEffect(lost)));
-    let weight = |stage: &mut Stage| {
-        let rules = stage.ok(Elb, "DescribeRules", json!({ "RuleArns": [stage.rule] }));
-        rules["Rules"][0]["Actions"][0]["ForwardConfig"]["TargetGroups"][1]["Weight"].clone()
-    };
-    let write = |stage: &Stage, green: u32| json!({ "RuleArn": stage.rule, "Actions": [super::weights(&stage.blue, 1, &stage.green, green)] });
-    stage.set_weights(1, 5);
-    let input = write(&stage, 6);
-    assert_eq!(stage.refused(Elb, "ModifyRule", input), "ThrottlingException");
-    assert_eq!(weight(&mut stage), 5);
-    let input = write(&stage, 7);
-    assert_eq!(stage.refused(Elb, "ModifyRule", input), "InternalFailure");
-    assert_eq!(weight(&mut stage), 7);
-    let writes: Vec<Option<&str>> = stage
-        .world
-        .journal()
-        .iter()
-        .filter(|entry| entry.operation == "ModifyRule")
-        .map(|entry| entry.error.as_deref())
-        .collect();
-    assert_eq!(writes, [None, Some("ThrottlingException"), Some("InternalFailure")]);
-}
-
-#[test]
 fn the_journal_keeps_writes_and_no_reads() {
     let mut stage = Stage::new();
     stage.world.clear_journal();
@@ -143,4 +113,62 @@ fn a_cloned_world_goes_the_same_way() {
     two.pass(5_000);
     assert_eq!(one.happened, two.happened);
     assert!(!one.happened.is_empty());
+}
+
+#[test]
+fn tags_of_repositories_and_topics_are_kept() {
+    let mut stage = Stage::new();
+    let tags = json!([{ "Key": "team", "Value": "shop" }]);
+    let made = stage.ok(Ecr, "CreateRepository", json!({ "repositoryName": "tagged", "tags": tags }));
+    let arn = &made["repository"]["repositoryArn"];
+    assert_eq!(stage.ok(Ecr, "ListTagsForResource", json!({ "resourceArn": arn }))["tags"], tags);
+    let arn = stage.ok(Sns, "CreateTopic", json!({ "Name": "tagged", "Tags": tags }))["TopicArn"].clone();
+    stage.ok(Sns, "TagResource", json!({ "ResourceArn": arn, "Tags": [{ "Key": "more", "Value": "x" }] }));
+    stage.ok(Sns, "UntagResource", json!({ "ResourceArn": arn, "TagKeys": ["more"] }));
+    assert_eq!(stage.ok(Sns, "ListTagsForResource", json!({ "ResourceArn": arn }))["Tags"], tags);
+    assert_eq!(
+        stage.refused(Sns, "TagResource", json!({ "ResourceArn": "arn:nobody", "Tags": tags })),
+        "ResourceNotFound"
+    );
+}
+
+#[test]
+fn a_port_range_has_no_host_port_and_a_network_configuration_is_completed() {
+    let mut stage = Stage::new();
+    let mapping = json!([{ "containerPortRange": "8000-8010" }, { "containerPort": 80 }]);
+    let container = json!({ "name": "app", "image": "app:1", "memory": 64, "portMappings": mapping });
+    let input = json!({ "family": "ranged", "containerDefinitions": [container] });
+    let made = stage.ok(Ecs, "RegisterTaskDefinition", input);
+    let shown = &made["taskDefinition"]["containerDefinitions"][0]["portMappings"];
+    let want = json!([{ "containerPortRange": "8000-8010", "protocol": "tcp" },
+        { "containerPort": 80, "hostPort": 80, "protocol": "tcp" }]);
+    assert_eq!(*shown, want);
+    let group = stage.blue.clone();
+    let network = json!({ "awsvpcConfiguration": { "subnets": ["subnet-1"] } });
+    stage.service("blue", &group, json!({ "networkConfiguration": network }));
+    let shown = stage.look("blue")["networkConfiguration"]["awsvpcConfiguration"].clone();
+    assert_eq!(shown, json!({ "subnets": ["subnet-1"], "securityGroups": [], "assignPublicIp": "DISABLED" }));
+    let deployments = stage.look("blue")["deployments"].clone();
+    let again = json!({ "cluster": "prod", "service": "blue", "networkConfiguration": network });
+    stage.ok(Ecs, "UpdateService", again);
+    assert_eq!(stage.look("blue")["deployments"][0]["id"], deployments[0]["id"], "what is as it was deploys nothing");
+}
+
+#[test]
+fn a_service_that_wants_none_stops_old_tasks_that_were_never_healthy() {
+    let mut stage = Stage::new();
+    let group = stage.blue.clone();
+    stage.service("blue", &group, json!({ "desiredCount": 0 }));
+    stage.push("v2", "unhealthy");
+    stage.define("v2");
+    stage.update("blue", json!({ "taskDefinition": "api:2", "desiredCount": 1 }));
+    for _ in 0..100 {
+        if stage.look("blue")["runningCount"] == 1 {
+            break;
+        }
+        stage.pass(100);
+    }
+    stage.update("blue", json!({ "forceNewDeployment": true, "desiredCount": 0 }));
+    stage.pass(30_000);
+    assert_eq!(stage.look("blue")["runningCount"], 0);
 }
