@@ -3,9 +3,11 @@
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::events::{Bus, Rule};
+use crate::faults::{Fault, FaultCount, FaultRefused, Faults};
 use crate::functions::{self, Function, FunctionLog, LogLine, LogSink};
 use crate::inner::{CallHook, Inner, SnsMessage};
 use crate::options::{Functions, Options};
+use crate::record::Recorder;
 use crate::slack::{Slack, SlackPost};
 use crate::sources::{self, Poller};
 use crate::tasks::Tasks;
@@ -66,6 +68,7 @@ impl Cloud {
             clock: Clock::start(),
             client: http::client(256),
             database: Database::start(&tasks).await?,
+            recorder: options.record.as_deref().map(Recorder::create).transpose()?,
             tasks,
             world: Mutex::new(World::new(settings)),
             balancers: Balancers::default(),
@@ -76,6 +79,7 @@ impl Cloud {
             functions: OnceLock::new(),
             events: Mutex::new(VecDeque::new()),
             sns: Mutex::new(VecDeque::new()),
+            faults: Faults::default(),
             hook: Mutex::new(None),
             calls: Mutex::new(BTreeMap::new()),
             order: Mutex::new(()),
@@ -173,9 +177,27 @@ impl Cloud {
         self.inner.log.watch(sink);
     }
 
-    /// Lets `hook` see every API call before and after its effect, and kill the calling function there.
+    /// Lets `hook` see every API call that comes over the wire, before and after its effect.
     pub fn on_call(&self, hook: CallHook) {
         *lock(&self.inner.hook) = Some(hook);
+    }
+
+    /// Puts a fault in force for calls that come over the wire; its number.
+    ///
+    /// # Errors
+    /// It names what is not there, or can strike nothing.
+    pub fn add_fault(&self, fault: Fault) -> Result<u64, FaultRefused> {
+        self.inner.add_fault(fault).map(|added| added.id)
+    }
+
+    /// The faults in force, each with what it did so far.
+    pub fn faults(&self) -> Vec<FaultCount> {
+        self.inner.faults.list()
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.inner.faults.clear(None);
     }
 
     /// SIGKILL to every process of a function, at work or idle; `false` when there is no such function.
@@ -230,7 +252,7 @@ fn start_functions(inner: &Arc<Inner>, template: &Template, options: &Options) -
             let function = Arc::new(Function::new(spec.clone(), binary, options.function_env.clone()));
             for (event, trigger) in &spec.triggers {
                 let name = format!("{}-{event}", spec.full_name);
-                start_trigger(inner, &function, name, trigger, &mut rules, options.schedule_speed.max(1));
+                start_trigger(inner, &function, name, trigger, &mut rules, options);
             }
             functions.insert(spec.name.clone(), function);
         }
@@ -252,7 +274,7 @@ fn start_trigger(
     name: String,
     trigger: &Trigger,
     rules: &mut Vec<Rule>,
-    speed: u32,
+    options: &Options,
 ) {
     let (at_work, function) = (inner.clone(), function.clone());
     match trigger {
@@ -261,12 +283,13 @@ fn start_trigger(
             rules.push(Rule { name, pattern: pattern.clone(), function, input: input.clone() });
         }
         Trigger::Schedule { every, input } => {
-            inner.tasks.spawn(sources::run_schedule(at_work, function, name, *every / speed, input.clone()));
+            let every = *every / options.schedule_speed.max(1);
+            inner.tasks.spawn(sources::run_schedule(at_work, function, name, every, input.clone()));
         }
         Trigger::Queue { arn, batch, partial, concurrency } => {
-            let poller =
-                Poller { function, arn: arn.clone(), batch: *batch, partial: *partial, concurrency: *concurrency };
-            inner.tasks.spawn(poller.run(at_work));
+            let redelivery = options.redelivery;
+            let (arn, batch, partial, concurrency) = (arn.clone(), *batch, *partial, *concurrency);
+            inner.tasks.spawn(Poller { function, arn, batch, partial, concurrency, redelivery }.run(at_work));
         }
         Trigger::Stream(stream) => inner.tasks.spawn(sources::run_stream(at_work, function, stream.clone())),
     }

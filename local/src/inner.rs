@@ -3,9 +3,11 @@
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::events::Bus;
+use crate::faults::{Fault, FaultCount, FaultRefused, Faults};
 use crate::functions::{Function, FunctionLog};
 use crate::http::HttpClient;
 use crate::lock;
+use crate::record::Recorder;
 use crate::slack::Slack;
 use crate::tasks::Tasks;
 use crate::traffic::{Balancers, Servers};
@@ -31,9 +33,9 @@ pub enum Moment {
 /// One API call of one caller, as a hook sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct CallSeen<'a> {
-    /// `function:NAME` or `user:KEY`.
+    /// `function:NAME`, `user:KEY`, or `webhook` for a post to Slack.
     pub caller: &'a str,
-    /// The service in lower case: `ecs`, `elb`, `cloudwatch`, `autoscaling`, `ecr`, `sqs`, `sns`, `secretsmanager`, `sts`, `dynamodb`.
+    /// The service in lower case: `ecs`, `elb`, `cloudwatch`, `autoscaling`, `ecr`, `sqs`, `sns`, `secretsmanager`, `sts`, `dynamodb`, `slack`.
     pub service: &'a str,
     /// The operation, such as `ModifyRule`.
     pub operation: &'a str,
@@ -43,17 +45,9 @@ pub struct CallSeen<'a> {
     pub nth: u64,
 }
 
-/// What a hook wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing.
-    Continue,
-    /// SIGKILL to the processes of the function that calls; the call is not answered any more.
-    Kill,
-}
-
-/// Looks at every API call before and after its effect. Called on the cloud's own threads: it must be quick.
-pub type CallHook = Arc<dyn Fn(&CallSeen<'_>) -> Verdict + Send + Sync>;
+/// Looks at every API call that comes over the wire, before and after its effect. Called on the cloud's own threads: it
+/// must be quick.
+pub type CallHook = Arc<dyn Fn(&CallSeen<'_>) + Send + Sync>;
 
 /// A message published to a topic.
 #[derive(Debug, Clone)]
@@ -80,6 +74,7 @@ pub(crate) struct Inner {
     pub(crate) world: Mutex<World>,
     pub(crate) client: HttpClient,
     pub(crate) database: Database,
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) balancers: Balancers,
     pub(crate) servers: Servers,
     pub(crate) slack: Slack,
@@ -90,6 +85,7 @@ pub(crate) struct Inner {
     pub(crate) functions: OnceLock<BTreeMap<String, Arc<Function>>>,
     pub(crate) events: Mutex<VecDeque<Value>>,
     pub(crate) sns: Mutex<VecDeque<SnsMessage>>,
+    pub(crate) faults: Faults,
     pub(crate) hook: Mutex<Option<CallHook>>,
     pub(crate) calls: Mutex<BTreeMap<String, u64>>,
     /// Held while what happened is acted on, so that it is acted on in order.
@@ -104,7 +100,7 @@ impl fmt::Debug for Inner {
 }
 
 impl Inner {
-    /// One API call: hooks, the model, then whatever follows from it.
+    /// One API call: the model, then whatever follows from it.
     pub(crate) fn call(
         self: &Arc<Self>,
         service: Service,
@@ -113,24 +109,24 @@ impl Inner {
         caller: &str,
         region: &str,
     ) -> Result<Value, AwsError> {
-        let dropped = || AwsError::server("ServiceUnavailable", "the caller was killed by a hook");
-        if self.seen_call(caller, service_name(service), operation, Moment::Before) == Verdict::Kill {
-            return Err(dropped());
-        }
         let now = self.clock.now();
         let result = lock(&self.world).call(Call { service, operation, input, caller, region, now });
         if !is_read(operation) {
             self.pump();
         }
-        if self.seen_call(caller, service_name(service), operation, Moment::After) == Verdict::Kill {
-            return Err(dropped());
-        }
         result
     }
 
-    /// Counts a call and asks the hook about it.
-    pub(crate) fn seen_call(&self, caller: &str, service: &str, operation: &str, moment: Moment) -> Verdict {
-        let Some(hook) = lock(&self.hook).clone() else { return Verdict::Continue };
+    /// Puts a fault in force.
+    pub(crate) fn add_fault(&self, fault: Fault) -> Result<FaultCount, FaultRefused> {
+        let functions: Vec<&str> =
+            self.functions.get().into_iter().flat_map(|all| all.keys().map(String::as_str)).collect();
+        self.faults.add(fault, &functions)
+    }
+
+    /// Counts a call and shows it to the hook.
+    pub(crate) fn seen_call(&self, caller: &str, service: &str, operation: &str, moment: Moment) {
+        let Some(hook) = lock(&self.hook).clone() else { return };
         let nth = {
             let mut calls = lock(&self.calls);
             let count = calls.entry(caller.to_owned()).or_default();
@@ -139,13 +135,7 @@ impl Inner {
             }
             *count
         };
-        let verdict = hook(&CallSeen { caller, service, operation, moment, nth });
-        if verdict == Verdict::Kill
-            && let Some(name) = caller.strip_prefix("function:")
-        {
-            self.kill_function(name);
-        }
-        verdict
+        hook(&CallSeen { caller, service, operation, moment, nth });
     }
 
     /// SIGKILL to every process of a function; `false` when there is no such function.
@@ -156,6 +146,15 @@ impl Inner {
                 true
             }
             None => false,
+        }
+    }
+
+    /// SIGKILL to one process of a function, or, where it is not known which, to all.
+    pub(crate) fn kill_process(&self, function: &str, process: Option<u64>) {
+        match (self.functions.get().and_then(|functions| functions.get(function)), process) {
+            (Some(function), Some(process)) => function.kill_one(process),
+            (Some(function), None) => function.kill(),
+            (None, _) => {}
         }
     }
 
@@ -177,6 +176,9 @@ impl Inner {
                 self.balancers.up(self, listener_arn, load_balancer_arn, port);
             }
             Happening::ListenerDown { listener_arn } => self.balancers.down(&listener_arn),
+            Happening::CallHook { service_deployment_arn, hook_id, function_arn, payload } => {
+                self.call_hook(service_deployment_arn, hook_id, &function_arn, &payload);
+            }
             Happening::SnsPublished { topic_arn, message_id, subject, message, at, .. } => {
                 keep(&self.sns, SnsMessage { at, topic_arn, message_id, subject, message });
             }

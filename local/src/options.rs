@@ -4,6 +4,7 @@ use model::Settings;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Which functions run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,11 @@ pub struct Options {
     pub function_env: BTreeMap<String, String>,
     /// Schedules run this many times as often as the template says; 1 is real time. Everything else keeps its pace.
     pub schedule_speed: u32,
+    /// After a failed invocation its messages come back after this instead of their queue's visibility timeout, which still
+    /// holds while the invocation runs; absent is as on AWS.
+    pub redelivery: Option<Duration>,
+    /// Write every API call to `calls.jsonl` in this directory, as it was on the wire.
+    pub record: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -48,6 +54,8 @@ impl Default for Options {
             parameters: BTreeMap::new(),
             function_env: BTreeMap::new(),
             schedule_speed: 1,
+            redelivery: None,
+            record: None,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `/_local/...`: what the command line asks a running cloud.
 
+use crate::faults::Fault;
 use crate::http::{Body, json};
 use crate::inner::{Inner, service_name};
 use crate::lock;
-use hyper::Response;
+use hyper::{Method, Response};
 use serde_json::{Value, json as document};
 use std::sync::Arc;
 
@@ -16,11 +17,40 @@ pub(crate) fn page(inner: &Arc<Inner>, page: &str) -> Response<Body> {
         "functions" => functions(inner),
         "sns" => sns(inner),
         _ => {
-            let pages = ["ports", "slack", "journal", "events", "functions", "sns"];
+            let pages = ["ports", "slack", "journal", "events", "functions", "sns", "faults"];
             return json(404, &document!({"error": format!("no page {page}"), "pages": pages}));
         }
     };
     json(200, &body)
+}
+
+/// `faults`: GET lists them, POST adds one, DELETE ends one (`faults/ID`) or all.
+pub(crate) fn faults(inner: &Inner, method: &Method, rest: &str, body: &[u8]) -> Response<Body> {
+    let refused = |status, what: &str, todo: &str| json(status, &document!({"error": what, "todo": todo}));
+    if *method == Method::GET {
+        return json(200, &Value::Array(inner.faults.list().iter().map(|count| count.to_json()).collect()));
+    }
+    if *method == Method::POST {
+        let read = serde_json::from_slice(body).unwrap_or_default();
+        return match Fault::from_json(&read).and_then(|fault| inner.add_fault(fault)) {
+            Ok(added) => json(200, &added.to_json()),
+            Err(error) => refused(400, &error.what, &error.todo),
+        };
+    }
+    if *method != Method::DELETE {
+        return refused(405, &format!("{method} means nothing to a list of faults"), "use GET, POST or DELETE");
+    }
+    let id = match rest {
+        "" => None,
+        number => match number.parse() {
+            Ok(id) => Some(id),
+            Err(_) => return refused(400, &format!("{number} is no fault's number"), "list the faults to see them"),
+        },
+    };
+    match (inner.faults.clear(id), id) {
+        (0, Some(id)) => refused(404, &format!("there is no fault {id}"), "list the faults to see their numbers"),
+        (cleared, _) => json(200, &document!({ "cleared": cleared })),
+    }
 }
 
 fn ports(inner: &Inner) -> Value {

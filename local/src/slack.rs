@@ -4,7 +4,7 @@ use crate::http::{Body, answer};
 use crate::inner::Inner;
 use crate::lock;
 use hyper::{Response, header::HeaderValue};
-use model::Millis;
+use model::{AwsError, Millis};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -75,6 +75,15 @@ pub(crate) fn post(inner: &Arc<Inner>, path: &str, body: &[u8]) -> Response<Body
     lock(&inner.slack.posts).push(SlackPost { at: now, path: path.to_owned(), status, answer: said, body });
     let mut response = answer(status, "text/html", word);
     if status == 429 {
+        response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// An answer of Slack's that no post led to.
+pub(crate) fn refuse(error: &AwsError) -> Response<Body> {
+    let mut response = answer(error.status, "text/html", error.code.clone());
+    if error.status == 429 {
         response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
     }
     response

@@ -1,5 +1,5 @@
 //! A function that speaks the Runtime API with nothing but the standard library, and does what its payload says:
-//! `{"fail": "why"}`, `{"die": 3}`, `{"sleep": 500}`; a batch names the records whose body or key holds `bad` as failed.
+//! `{"fail": "why"}`, `{"die": 3}`, `{"sleep": 500}`, `{"call": {"target": "AnyService.Operation", "input": {}}}`; a batch names the records whose body or key holds `bad` as failed.
 //! It prints every payload as one line `got PAYLOAD`, and answers with the payload, its count and its environment.
 
 use serde_json::{Value, json};
@@ -24,6 +24,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         if let Some(millis) = payload["sleep"].as_u64() {
             std::thread::sleep(Duration::from_millis(millis));
+        }
+        if let Some(target) = payload["call"]["target"].as_str() {
+            let answer = call(&environment, target, &payload["call"]["input"].to_string())?;
+            println!("called {}", String::from_utf8_lossy(&answer));
         }
         if let Some(why) = payload["fail"].as_str().or(payload["detail"]["fail"].as_str()) {
             let error = json!({"errorType": "Asked", "errorMessage": why}).to_string();
@@ -51,11 +55,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 type Head = BTreeMap<String, String>;
 
+/// One AWS JSON call with the function's own key and token.
+fn call(environment: &BTreeMap<String, String>, target: &str, input: &str) -> std::io::Result<Vec<u8>> {
+    let get = |name: &str| environment.get(name).map(String::as_str).unwrap_or_default();
+    let host = get("AWS_ENDPOINT_URL").trim_start_matches("http://");
+    let scope = format!("{}/20261120/{}/any/aws4_request", get("AWS_ACCESS_KEY_ID"), get("AWS_REGION"));
+    let head = format!(
+        "x-amz-target: {target}\r\nx-amz-security-token: {}\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00\r\n",
+        get("AWS_SESSION_TOKEN")
+    );
+    Ok(send(host, "POST", "/", &head, input)?.1)
+}
+
 fn talk(api: &str, method: &str, path: &str, body: &str) -> std::io::Result<(Head, Vec<u8>)> {
-    let mut stream = TcpStream::connect(api)?;
+    send(api, method, &format!("/2018-06-01/runtime/{path}"), "", body)
+}
+
+fn send(host: &str, method: &str, path: &str, head: &str, body: &str) -> std::io::Result<(Head, Vec<u8>)> {
+    let mut stream = TcpStream::connect(host)?;
     write!(
         stream,
-        "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nhost: {api}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{head}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )?;
     let mut reader = BufReader::new(stream);

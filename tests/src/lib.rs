@@ -1,7 +1,9 @@
 //! What crosses crates: every event through the intake, the template against the code, and stories through the real
 //! binaries. The tests are in `tests/`; here is what they share.
 
-use std::path::PathBuf;
+pub mod kill;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -12,7 +14,7 @@ use model::{Service, Settings};
 use serde_json::{Value, json};
 use shared::ids::{IntentId, ServiceName};
 use shared::notice::{Notice, tell};
-use shared::ports::{Record, Store as _};
+use shared::ports::{Record, Store as _, StoreError};
 use shared::rollout::{Intent, IntentKind};
 use shared::time::Time;
 
@@ -36,15 +38,14 @@ impl Scene {
     /// # Errors
     /// What could not be set up, or that the functions are not built.
     pub async fn start(lines: &[(&str, &str)]) -> anyhow::Result<Scene> {
-        let options = Options {
-            listen: ([127, 0, 0, 1], 0).into(),
-            functions: Functions::Dir(functions()?),
-            settings: Settings::quick(),
-            quiet: true,
-            function_env: [("FLIPBACK_MARGINS".to_owned(), "quick".to_owned())].into(),
-            schedule_speed: 20,
-            ..Options::default()
-        };
+        Scene::open(options(functions()?), lines).await
+    }
+
+    /// Starts it in a cloud of these options.
+    ///
+    /// # Errors
+    /// See [`Scene::start`].
+    pub async fn open(options: Options, lines: &[(&str, &str)]) -> anyhow::Result<Scene> {
         let cloud = Cloud::start(options).await?;
         let plan = Plan {
             name: SERVICE.to_owned(),
@@ -120,12 +121,30 @@ impl Scene {
         Ok(self.table.record(&ServiceName::from(SERVICE), &intent).await?)
     }
 
+    /// Wakes the loop, as a person's command does.
+    ///
+    /// # Errors
+    /// What SQS says.
+    pub async fn wake(&self) -> anyhow::Result<()> {
+        let body = json!({ "service": SERVICE, "kind": "poke" }).to_string();
+        let url = self.cloud.outputs().get("WorkQueueUrl").context("no output WorkQueueUrl")?;
+        let input = json!({ "QueueUrl": url, "MessageBody": body, "MessageGroupId": SERVICE,
+            "MessageDeduplicationId": format!("test-{}", self.cloud.now()) });
+        self.call(Service::Sqs, "SendMessage", input)?;
+        Ok(())
+    }
+
     /// The service's record.
     ///
     /// # Errors
     /// What the store says.
     pub async fn record(&self) -> anyhow::Result<Record> {
-        Ok(self.table.load(&ServiceName::from(SERVICE)).await?)
+        let name = ServiceName::from(SERVICE);
+        // A busy machine may be slower than the client's patience.
+        match self.table.load(&name).await {
+            Err(StoreError::Unavailable(_)) => Ok(self.table.load(&name).await?),
+            read => Ok(read?),
+        }
     }
 
     /// The notices so far, oldest first, in words.
@@ -256,10 +275,29 @@ impl Scene {
     }
 }
 
-/// Where the function binaries are: beside the tests, as `make test` builds them.
-fn functions() -> anyhow::Result<PathBuf> {
+/// A quick cloud on a free port, with the functions of a directory.
+#[must_use]
+pub fn options(functions: PathBuf) -> Options {
+    Options {
+        listen: ([127, 0, 0, 1], 0).into(),
+        functions: Functions::Dir(functions),
+        settings: Settings::quick(),
+        quiet: true,
+        function_env: [("FLIPBACK_MARGINS".to_owned(), "quick".to_owned())].into(),
+        schedule_speed: 20,
+        ..Options::default()
+    }
+}
+
+/// Where the function binaries are: beside this program, or beside the directory a test lies in, as `make test` builds them.
+///
+/// # Errors
+/// They are not built.
+pub fn functions() -> anyhow::Result<PathBuf> {
     let exe = std::env::current_exe()?;
-    let dir = exe.parent().and_then(std::path::Path::parent).context("no target directory")?.to_owned();
-    ensure!(dir.join("advance").exists(), "the functions are not built in {}; run `make test`", dir.display());
-    Ok(dir)
+    let dirs = [exe.parent(), exe.parent().and_then(Path::parent)];
+    let found = dirs.into_iter().flatten().find(|dir| dir.join("advance").is_file());
+    found
+        .map(Path::to_owned)
+        .with_context(|| format!("the functions are not built beside {}; run `make test`", exe.display()))
 }

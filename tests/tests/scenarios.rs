@@ -1,6 +1,7 @@
 //! Bad input and bad weather, through the real binaries over the real wire.
 
-use model::{AwsError, FaultEffect, FaultRule, FaultWhen, Service};
+use local::{Fault, FaultEffect, FaultWhen};
+use model::Service;
 use serde_json::json;
 use shared::notice::Milestone;
 use shared::rollout::{IntentKind, Outcome, Phase};
@@ -173,26 +174,26 @@ async fn a_push_during_a_rollback_starts_after_it_and_the_bad_image_does_not_com
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn throttled_writes_only_cost_time() -> Result {
     let scene = Scene::start(&[]).await?;
-    let throttle = |service, operation: &str| FaultRule {
-        service,
-        operation: operation.to_owned(),
-        when: FaultWhen::First(2),
-        effect: FaultEffect::Error(AwsError {
-            code: "ThrottlingException".to_owned(),
-            message: "Rate exceeded".to_owned(),
-            status: 400,
-        }),
-    };
-    scene.cloud.with_world(|world| {
-        world.set_fault(throttle(Service::Ecs, "UpdateService"));
-        world.set_fault(throttle(Service::Ecs, "RegisterTaskDefinition"));
-        world.set_fault(throttle(Service::Elb, "ModifyRule"));
-        world.set_fault(throttle(Service::AutoScaling, "RegisterScalableTarget"));
-    });
+    let writes = [
+        ("ecs", "UpdateService"),
+        ("ecs", "RegisterTaskDefinition"),
+        ("elb", "ModifyRule"),
+        ("autoscaling", "RegisterScalableTarget"),
+    ];
+    for (service, operation) in writes {
+        scene.cloud.add_fault(Fault {
+            caller: "advance".to_owned(),
+            service: service.to_owned(),
+            operation: operation.to_owned(),
+            when: FaultWhen::first(2),
+            effect: FaultEffect::Throttle,
+        })?;
+    }
     scene.push("2.0.0", "")?;
     scene.until_settled(1).await?;
     assert_eq!(outcome(&scene).await?, Outcome::Completed);
     assert_eq!((scene.revisions(), scene.weights()), (2, (0, 100)));
+    assert!(scene.cloud.faults().iter().all(|fault| fault.struck == 2), "{:?}", scene.cloud.faults());
     scene.end().await
 }
 

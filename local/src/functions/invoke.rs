@@ -7,7 +7,7 @@ use crate::template::{Dead, FunctionSpec};
 use hyper::body::Bytes;
 use model::Service;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -51,6 +51,15 @@ pub(crate) struct Counts {
     pub(crate) errors: u64,
 }
 
+/// The processes that were asked to die.
+#[derive(Debug, Default)]
+pub(super) struct Kills {
+    /// How often all of them were.
+    pub(super) all: u64,
+    /// Single ones.
+    pub(super) ones: BTreeSet<u64>,
+}
+
 /// A function and its idle processes.
 pub(crate) struct Function {
     pub(crate) spec: FunctionSpec,
@@ -58,7 +67,8 @@ pub(crate) struct Function {
     extra: BTreeMap<String, String>,
     idle: Mutex<Vec<Process>>,
     slots: Semaphore,
-    kills: watch::Sender<u64>,
+    kills: watch::Sender<Kills>,
+    started: AtomicU64,
     invocations: AtomicU64,
     errors: AtomicU64,
 }
@@ -72,7 +82,8 @@ impl Function {
             extra,
             idle: Mutex::new(Vec::new()),
             slots,
-            kills: watch::Sender::new(0),
+            kills: watch::Sender::new(Kills::default()),
+            started: AtomicU64::new(0),
             invocations: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         }
@@ -116,7 +127,8 @@ impl Function {
             }
             process.end().await;
         }
-        Process::start(inner, &self.spec, &self.binary, &self.extra, self.kills.subscribe()).await
+        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+        Process::start(inner, &self.spec, &self.binary, &self.extra, number, self.kills.subscribe()).await
     }
 
     /// An event, taken in asynchronously: retried on errors, then sent to the failure destination.
@@ -165,9 +177,16 @@ impl Function {
 
     /// SIGKILL to every process, idle or at work.
     pub(crate) fn kill(&self) {
-        self.kills.send_modify(|count| *count += 1);
+        self.kills.send_modify(|kills| kills.all += 1);
         // Dropping an idle process kills it.
         lock(&self.idle).clear();
+    }
+
+    /// SIGKILL to one process; an idle one is found dead when it is wanted.
+    pub(crate) fn kill_one(&self, number: u64) {
+        self.kills.send_modify(|kills| {
+            kills.ones.insert(number);
+        });
     }
 
     pub(crate) fn counts(&self) -> Counts {

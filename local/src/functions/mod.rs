@@ -1,5 +1,6 @@
 //! The Lambda host: real binaries as processes, each behind a Runtime API of its own.
 
+mod hook;
 mod invoke;
 mod log;
 mod process;
@@ -11,6 +12,9 @@ pub use log::{LogLine, LogSink};
 
 /// Access keys of function processes: this and the function's name. The journal tells callers by it.
 pub(crate) const KEY_PREFIX: &str = "FUNCTION.";
+
+/// Session tokens of function processes: this and the process's number.
+pub(crate) const TOKEN_PREFIX: &str = "process-";
 
 use std::path::{Path, PathBuf};
 

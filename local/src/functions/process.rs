@@ -1,7 +1,10 @@
 //! One process of a function: started, watched, and never left behind.
 
 use super::runtime_api::{self, Invocation, RuntimeApi, Said};
-use super::{KEY_PREFIX, invoke::Outcome};
+use super::{
+    KEY_PREFIX, TOKEN_PREFIX,
+    invoke::{Kills, Outcome},
+};
 use crate::http;
 use crate::inner::Inner;
 use crate::tasks::stopped;
@@ -25,9 +28,11 @@ pub(super) struct Process {
     api: Arc<RuntimeApi>,
     next: mpsc::Sender<Invocation>,
     stop: watch::Sender<bool>,
-    /// SIGKILL is asked for through this, by a hook or by `kill_function`.
-    kill: watch::Receiver<u64>,
-    /// Kills before the start do not count.
+    /// Among the processes of its function.
+    number: u64,
+    /// SIGKILL is asked for through this, by a fault or by `kill_function`.
+    kill: watch::Receiver<Kills>,
+    /// Kills of all before the start do not count.
     killed_before: u64,
 }
 
@@ -38,7 +43,8 @@ impl Process {
         spec: &FunctionSpec,
         binary: &Path,
         extra: &BTreeMap<String, String>,
-        kill: watch::Receiver<u64>,
+        number: u64,
+        kill: watch::Receiver<Kills>,
     ) -> anyhow::Result<Process> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("binding a Runtime API")?;
         let address = listener.local_addr()?;
@@ -58,7 +64,7 @@ impl Process {
             .env("AWS_DEFAULT_REGION", &inner.region)
             .env("AWS_ACCESS_KEY_ID", format!("{KEY_PREFIX}{}", spec.name))
             .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_SESSION_TOKEN", "local")
+            .env("AWS_SESSION_TOKEN", format!("{TOKEN_PREFIX}{number}"))
             .env("AWS_ENDPOINT_URL", &inner.endpoint)
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", &spec.full_name)
@@ -76,7 +82,7 @@ impl Process {
             .kill_on_drop(true);
         // A group of its own: an interrupt at the terminal is for the host, which then ends its children.
         command.process_group(0);
-        let killed_before = *kill.borrow();
+        let killed_before = kill.borrow().all;
         let mut child = command.spawn().with_context(|| format!("starting {}", binary.display()))?;
         if let Some(out) = child.stdout.take() {
             inner.tasks.spawn(copy_lines(inner.clone(), spec.name.clone(), out));
@@ -84,7 +90,7 @@ impl Process {
         if let Some(err) = child.stderr.take() {
             inner.tasks.spawn(copy_lines(inner.clone(), spec.name.clone(), err));
         }
-        Ok(Process { child, api, next, stop, kill, killed_before })
+        Ok(Process { child, api, next, stop, number, kill, killed_before })
     }
 
     /// One invocation. After anything but `Answered` and `Failed` the process is gone.
@@ -100,10 +106,10 @@ impl Process {
             return Outcome::Died("the Runtime API is gone".to_owned());
         }
         let mut kill = self.kill.clone();
-        let before = self.killed_before;
+        let (number, before) = (self.number, self.killed_before);
         tokio::select! {
             biased;
-            () = killed(&mut kill, before) => {
+            () = killed(&mut kill, number, before) => {
                 self.end().await;
                 Outcome::Died("Runtime exited with error: signal: killed".to_owned())
             }
@@ -139,7 +145,7 @@ impl Process {
 
     /// Whether the process can take an invocation: it has not exited and was not asked to die.
     pub(super) fn is_alive(&mut self) -> bool {
-        *self.kill.borrow() == self.killed_before && matches!(self.child.try_wait(), Ok(None))
+        !self.kill.borrow().hit(self.number, self.killed_before) && matches!(self.child.try_wait(), Ok(None))
     }
 
     /// SIGKILL, and waits until the process is gone.
@@ -155,8 +161,15 @@ impl Drop for Process {
     }
 }
 
-async fn killed(kill: &mut watch::Receiver<u64>, before: u64) {
-    if kill.wait_for(|count| *count > before).await.is_err() {
+impl Kills {
+    /// Whether a process is among them.
+    fn hit(&self, number: u64, before: u64) -> bool {
+        self.all > before || self.ones.contains(&number)
+    }
+}
+
+async fn killed(kill: &mut watch::Receiver<Kills>, number: u64, before: u64) {
+    if kill.wait_for(|kills| kills.hit(number, before)).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Poller {
     pub(crate) batch: u64,
     pub(crate) partial: bool,
     pub(crate) concurrency: Option<usize>,
+    /// After a failure its messages come back after this instead of the visibility timeout.
+    pub(crate) redelivery: Option<Duration>,
 }
 
 impl Poller {
@@ -64,6 +66,7 @@ impl Poller {
         let payload = json!({ "Records": records }).to_string();
         let Ok(answer) = self.function.invoke(inner, payload).await.answer() else {
             // All of them come back when their visibility timeout ends.
+            messages.iter().for_each(|message| self.come_back(inner, url, message));
             return;
         };
         let failed = if self.partial { failures(&answer) } else { Ok(Default::default()) };
@@ -76,8 +79,18 @@ impl Poller {
             if !failed.contains(id) {
                 let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
                 let _ = self.call(inner, "DeleteMessage", &delete);
+            } else {
+                self.come_back(inner, url, message);
             }
         }
+    }
+
+    /// Lets a message come back sooner than its queue says, where that is wished: the invocation that had it is over.
+    fn come_back(&self, inner: &Arc<Inner>, url: &str, message: &Value) {
+        let Some(after) = self.redelivery else { return };
+        let change =
+            json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": after.as_secs()});
+        let _ = self.call(inner, "ChangeMessageVisibility", &change);
     }
 
     fn call(&self, inner: &Arc<Inner>, operation: &str, input: &Value) -> Result<Value, model::AwsError> {

@@ -1,12 +1,13 @@
 //! DynamoDB is not ours: requests are relayed to the embedded database, whose own HTTP face has full wire fidelity.
 
-use super::told::{self, Signed};
 use crate::http::{self, Body, answer, full, text_header};
-use crate::inner::{Inner, Moment, Verdict};
+use crate::inner::Inner;
 use http_body_util::BodyExt;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response, header};
+use model::AwsError;
+use serde_json::json;
 use std::sync::Arc;
 
 /// `Some("PutItem")` for a request to DynamoDB or its streams.
@@ -17,17 +18,7 @@ pub(super) fn operation(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-pub(super) async fn relay(
-    inner: &Arc<Inner>,
-    signed: &Signed,
-    operation: &str,
-    parts: Parts,
-    body: Bytes,
-) -> Response<Body> {
-    let caller = told::caller(&signed.key);
-    if inner.seen_call(&caller, "dynamodb", operation, Moment::Before) == Verdict::Kill {
-        return unavailable();
-    }
+pub(super) async fn relay(inner: Arc<Inner>, operation: String, parts: Parts, body: Bytes) -> Response<Body> {
     let Ok(uri) = format!("http://{}/", inner.database.address).parse() else { return unavailable() };
     let mut request = Request::from_parts(parts, full(body));
     *request.uri_mut() = uri;
@@ -43,9 +34,6 @@ pub(super) async fn relay(
         body = correct_identity(body);
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove("x-amz-crc32");
-    }
-    if inner.seen_call(&caller, "dynamodb", operation, Moment::After) == Verdict::Kill {
-        return unavailable();
     }
     Response::from_parts(head, full(body))
 }
@@ -67,7 +55,13 @@ fn correct_identity(body: Bytes) -> Bytes {
 }
 
 fn unavailable() -> Response<Body> {
-    answer(500, "application/x-amz-json-1.0", r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}"#)
+    refuse(&AwsError::server("InternalServerError", "the embedded database did not answer"))
+}
+
+/// An error as DynamoDB writes it.
+pub(super) fn refuse(error: &AwsError) -> Response<Body> {
+    let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{}", error.code), "message": error.message});
+    answer(error.status, "application/x-amz-json-1.0", body.to_string())
 }
 
 /// A call of the cloud itself, past the journal: table set-up and the stream's poller.

@@ -86,6 +86,21 @@ const INPUT_TIMES: &[&str] = &["EndDate", "EndTime", "StartDate", "StartTime", "
 /// Output members that are maps and so are written as `<entry>` in XML.
 const MAPS: &[&str] = &["Attributes", "AuthenticationRequestExtraParams", "ExtendedStatistics"];
 
+/// CloudWatch operations without output.
+const WITHOUT_OUTPUT: &[&str] = &[
+    "DeleteAlarms",
+    "DisableAlarmActions",
+    "EnableAlarmActions",
+    "PutCompositeAlarm",
+    "PutMetricAlarm",
+    "PutMetricData",
+    "SetAlarmState",
+];
+
+pub(super) fn has_output(operation: &str) -> bool {
+    !WITHOUT_OUTPUT.contains(&operation)
+}
+
 pub(super) fn is_list(name: &str) -> bool {
     LISTS.contains(&name)
 }

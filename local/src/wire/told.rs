@@ -18,6 +18,17 @@ pub(super) enum Wire {
     Query(&'static str),
 }
 
+impl Wire {
+    /// What a record calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Wire::Json(_) => "json",
+            Wire::Cbor => "cbor",
+            Wire::Query(_) => "query",
+        }
+    }
+}
+
 /// A request that is understood.
 pub(super) struct Told {
     pub(super) service: Service,
@@ -77,6 +88,11 @@ pub(super) fn caller(key: &str) -> String {
         None if key.is_empty() => "user:anonymous".to_owned(),
         None => format!("user:{key}"),
     }
+}
+
+/// The process of a function that sends this: functions have session tokens of their own.
+pub(super) fn process(headers: &HeaderMap) -> Option<u64> {
+    text_header(headers, "x-amz-security-token")?.strip_prefix(crate::functions::TOKEN_PREFIX)?.parse().ok()
 }
 
 pub(super) fn tell(parts: &Parts, body: &[u8], signed: &Signed) -> Result<Told, Refusal> {
