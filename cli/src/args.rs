@@ -9,6 +9,12 @@ use std::path::PathBuf;
 /// The heading of what every command takes.
 const EVERYWHERE: &str = "Options of every command";
 
+const CHECK_ACCOUNT: &str = "\
+This is the one command that changes anything in ECS or ELB by itself, and only what it has made:
+it asks first, and removes everything, also after an error or Ctrl-C. Names begin with
+flipback-check-, the tag is flipback:check-account. It needs no installation.
+Exit code 1: a belief is wrong, or something was not removed.";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; with --wait or `wait`: the rollout completed, or what was asked for came about
@@ -102,6 +108,8 @@ pub(crate) enum Command {
     Remove(Remove),
     /// Wait until nothing runs; the exit code says how the last rollout ended
     Wait(Wait),
+    /// Try on an account what Flipback believes about AWS, with throw-away resources that it makes and removes
+    CheckAccount(CheckAccount),
     /// The local cloud: the part of AWS that Flipback touches, on one port
     #[command(subcommand)]
     Local(Local),
@@ -273,6 +281,33 @@ pub(crate) struct Wait {
     pub(crate) timeout: Span,
 }
 
+/// `check-account`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = CHECK_ACCOUNT)]
+pub(crate) struct CheckAccount {
+    /// The ECS cluster that throw-away services without tasks are made in
+    #[arg(long)]
+    pub(crate) cluster: String,
+    /// The listener of a test load balancer that throw-away rules are made on (default: rules are not checked)
+    #[arg(long, value_name = "ARN")]
+    pub(crate) listener: Option<String>,
+    /// Check these beliefs only, by their numbers in docs/assumptions.md
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    pub(crate) only: Vec<u32>,
+    /// Say what would be made, where, and what it costs; make nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Make it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Find what earlier runs left behind and remove it, instead of checking
+    #[arg(long, conflicts_with_all = ["only", "dry_run"])]
+    pub(crate) clean: bool,
+    /// How long a read may take to show what was written: forward and effect lifetime together
+    #[arg(long, default_value = "40s", value_parser = Span::parse, value_name = "DURATION")]
+    pub(crate) patience: Span,
+}
+
 /// `local`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Local {
@@ -286,6 +321,74 @@ pub(crate) enum Local {
     Slack(Endpoint),
     /// List every call that changed something, and who made it
     Journal(Endpoint),
+    /// Make calls fail, come late, or kill their function: faults by caller, service, operation and number
+    #[command(subcommand)]
+    Fault(LocalFault),
+}
+
+/// `local fault`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LocalFault {
+    /// Strike calls from now on
+    Add(LocalFaultAdd),
+    /// List the faults, how many calls each has seen, and how many it struck
+    List(Endpoint),
+    /// End one fault, or all
+    Clear(LocalFaultClear),
+}
+
+/// What a fault does, for the help.
+const FAULTS: &str = "\
+What a fault does:
+  kill-before       SIGKILL to the process that calls; the call has no effect
+  kill-after        the call takes effect, then SIGKILL to the process that called
+  throttle          the service's own answer to too many requests; no effect
+  fail              the service's own 5XX; no effect
+  fail-after        the same, but the call takes effect: its answer was lost
+  late[=TIME]       no answer; the effect comes TIME after the caller has given up (default: 1s)
+  answer-late=TIME  the effect comes at once, the answer TIME later (such as 800ms or 6s)
+
+Services: ecs, elb, cloudwatch, autoscaling, ecr, sqs, sns, secretsmanager, sts, dynamodb, slack.
+
+Example: the second write of weights by advance is lost after it took effect
+  flipback local fault add fail-after elb:ModifyRule --caller advance --nth 2";
+
+/// `local fault add`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = FAULTS)]
+pub(crate) struct LocalFaultAdd {
+    /// What happens to the calls, see below
+    pub(crate) effect: String,
+    /// Which calls: SERVICE:OPERATION, or SERVICE for all of its operations, or `*`
+    pub(crate) call: String,
+    /// Only calls of this function, such as `advance`, or of `user:KEY`
+    #[arg(long, default_value = "*", hide_default_value = true)]
+    pub(crate) caller: String,
+    /// Strike only the nth of these calls, counted from now
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "every", "times"], value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) nth: Option<u64>,
+    /// Begin with the nth of these calls
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from: u64,
+    /// Strike only each nth of them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) every: u64,
+    /// Strike so many and no more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) times: Option<u64>,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) at: Endpoint,
+}
+
+/// `local fault clear`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LocalFaultClear {
+    /// The fault's number in the list (default: all of them)
+    pub(crate) id: Option<u64>,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) at: Endpoint,
 }
 
 /// `local up`
@@ -312,6 +415,12 @@ pub(crate) struct LocalUp {
     /// Do not copy the functions' logs to stderr
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Run schedules so many times as often as the template says; nothing else gets faster
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) schedule_speed: u32,
+    /// Write every API call to DIR/calls.jsonl, as it was on the wire
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// `local push`
@@ -373,7 +482,11 @@ mod tests {
             if let Some(sub) = command.find_subcommand_mut(&name) {
                 pages.push(format!("==== {name}\n{}", sub.render_help()));
                 for sub in sub.get_subcommands_mut() {
-                    pages.push(format!("==== {name} {}\n{}", sub.get_name().to_owned(), sub.render_help()));
+                    let name = format!("{name} {}", sub.get_name());
+                    pages.push(format!("==== {name}\n{}", sub.render_help()));
+                    for sub in sub.get_subcommands_mut() {
+                        pages.push(format!("==== {name} {}\n{}", sub.get_name().to_owned(), sub.render_help()));
+                    }
                 }
             }
         }
@@ -388,6 +501,8 @@ mod tests {
             "flipback wait shop --timeout 3",
             "flipback local up --bare --functions x",
             "flipback local up --write x",
+            "flipback local fault add fail elb --nth 2 --times 3",
+            "flipback local fault add fail elb --nth 0",
             "flipback remove",
             "flipback history shop --inputs",
             "flipback nonsense",

@@ -1,9 +1,10 @@
 //! `flipback`: the operator's tool, and the local cloud's front door. It records wishes and wakes the loop; what moves
-//! traffic are the functions.
+//! traffic are the functions. One command, check-account, makes and removes throw-away resources of its own.
 
 mod adopt;
 mod apply;
 mod args;
+mod check_account;
 mod demo;
 mod environment;
 mod errors;

@@ -1,10 +1,10 @@
 //! From a parsed command line to an exit code.
 
-use crate::args::{Args, Command, Local};
+use crate::args::{Args, Command, Local, LocalFault};
 use crate::environment::Environment;
 use crate::installation::{self, Installation};
 use crate::output::Out;
-use crate::{adopt, apply, demo, errors, history, init, local_cloud, remove, status, wait, why, wish};
+use crate::{adopt, apply, check_account, demo, errors, history, init, local_cloud, remove, status, wait, why, wish};
 use std::process::ExitCode;
 
 /// How a command ended, as `--help` documents it. Usage errors (2) are clap's.
@@ -72,11 +72,15 @@ async fn command(args: &Args, environment: &Environment, out: Out) -> anyhow::Re
         Command::Release(release) => wish::release(release, &open().await?, out).await,
         Command::Remove(remove) => remove::run(remove, &open().await?, out).await,
         Command::Wait(wait) => wait::run(wait, &open().await?, out).await,
+        Command::CheckAccount(check) => check_account::run(check, &open().await?, out).await,
         Command::Local(Local::Up(up)) => local_cloud::up(up, environment).await,
         Command::Local(Local::Push(push)) => local_cloud::push(push, out).await,
         Command::Local(Local::Ports(at)) => local_cloud::ports(at, out).await,
         Command::Local(Local::Slack(at)) => local_cloud::slack(at, out).await,
         Command::Local(Local::Journal(at)) => local_cloud::journal(at, out).await,
+        Command::Local(Local::Fault(LocalFault::Add(add))) => local_cloud::fault::add(add, out).await,
+        Command::Local(Local::Fault(LocalFault::List(at))) => local_cloud::fault::list(at, out).await,
+        Command::Local(Local::Fault(LocalFault::Clear(clear))) => local_cloud::fault::clear(clear, out).await,
         Command::Demo(demo) => demo::run(demo, out).await,
     }
 }

@@ -201,6 +201,39 @@ async fn from_live_services_to_a_recorded_wish() {
     stage.cloud.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_are_set_counted_and_cleared_and_a_wrong_one_is_named_with_the_nearest() {
+    let stage = Stage::new().await;
+    stage.run("local fault list").exits(0).says("no fault");
+    let line = "local fault add throttle elasticloadbalancing:describetargethealth --caller user:test --times 2";
+    stage.run(line).exits(0).says("fault 1: throttle on elb:DescribeTargetHealth by user:test, calls 1 to 2");
+    stage
+        .run("local fault add fail dynamodb --nth 3 --caller user:nobody")
+        .exits(0)
+        .says("dynamodb:* by user:nobody, call 3");
+    stage.run("local fault clear 1").exits(0).says("cleared 1 fault");
+    stage.run("local fault add fail ecs:ListServices --nth 1").exits(0);
+    // The SDK tries again, and gets through.
+    stage.run("init --cluster production").exits(0);
+    let faults = stage.run("local fault list --json").exits(0).json();
+    let counts = (&faults[1]["id"], faults[1]["calls"].as_u64() >= Some(2), &faults[1]["struck"]);
+    assert_eq!(counts, (&json!(3), true, &json!(1)), "the SDK tried again: {faults}");
+    stage.run("local fault list").exits(0).says("ecs:ListServices");
+    for (line, todo) in [
+        ("add fail elbow:ModifyRule", "did you mean elb?"),
+        ("add fail elb:ModifyRulez", "did you mean ModifyRule?"),
+        ("add explode elb", "kill-before, kill-after"),
+        ("add answer-late elb", "answer-late=800ms"),
+        ("add kill-after elb --caller advance", "started without functions"),
+        ("clear 9", "list the faults"),
+    ] {
+        stage.run(&format!("local fault {line}")).exits(1).says(todo);
+    }
+    stage.run("local fault clear").exits(0).says("cleared 2 faults");
+    stage.run("local fault list --endpoint http://127.0.0.1:9").exits(1).says("flipback local up");
+    stage.cloud.stop().await;
+}
+
 #[test]
 fn without_an_installation_every_error_says_what_to_do() {
     let run = |line: &str, variables: &[(&str, &str)]| {

@@ -1,6 +1,7 @@
 //! `flipback local`: serves a local cloud, or asks a running one.
 
 mod example;
+pub(crate) mod fault;
 mod push;
 
 pub(crate) use push::push;
@@ -35,6 +36,8 @@ pub(crate) async fn up(args: &LocalUp, environment: &Environment) -> anyhow::Res
         functions,
         quiet: args.quiet,
         settings: settings(args.pace),
+        schedule_speed: args.schedule_speed,
+        record: args.record.clone(),
         ..Options::default()
     };
     // The functions keep pace with the world they run in.
@@ -43,6 +46,12 @@ pub(crate) async fn up(args: &LocalUp, environment: &Environment) -> anyhow::Res
         options.function_env.insert("FLIPBACK_MARGINS".to_owned(), margins);
     }
     example::writable(args)?;
+    if let Some(directory) = &args.record {
+        std::fs::create_dir_all(directory).map_err(|error| {
+            let place = directory.display();
+            plain(format!("{place} cannot be recorded to: {error}"), "name another directory with --record")
+        })?;
+    }
     let mut interrupted = pin!(interrupted()?);
     let cloud = Cloud::start(options).await.map_err(|error| {
         let todo = advice(args, &error);
