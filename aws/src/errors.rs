@@ -138,8 +138,11 @@ impl From<Failure> for StoreError {
 }
 
 /// Names the call a result belongs to, and classifies its error.
-pub(crate) trait During<T> {
+pub trait During<T> {
     /// `call` as IAM names it.
+    ///
+    /// # Errors
+    /// The call's own, classified.
     fn during(self, call: &str) -> Result<T, Failure>;
 }
 

@@ -28,8 +28,16 @@ mod world;
 
 pub use clients::{Clients, Web, WebAnswer};
 pub use clock::SystemClock;
-pub use errors::{Failure, Kind};
+pub use errors::{During, Failure, Kind};
 pub use store::Table;
 pub use tell::{TellError, Teller};
 pub use wakes::Queues;
 pub use world::World;
+
+/// The SDK's own types, for `flipback check-account`: the one command that makes and removes resources.
+pub mod sdk {
+    pub use aws_sdk_applicationautoscaling as scaling;
+    pub use aws_sdk_ecs as ecs;
+    pub use aws_sdk_elasticloadbalancingv2 as elb;
+    pub use aws_sdk_sqs as sqs;
+}

@@ -41,7 +41,7 @@ pub struct Effect {
 }
 
 /// The kinds of change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Register the base revision's definition with new images, tagged with the rollout's id.

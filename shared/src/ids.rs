@@ -104,7 +104,7 @@ impl RevisionArn {
 }
 
 /// One of the two slots of a service under the managed engine. Which of them is live is observed, never assumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Colour {
     /// The first slot.

@@ -255,6 +255,36 @@ mod tests {
         assert_eq!(judge(&config, &status, &fixture::image("v2.0.1", 3, Time(150))), Ok(()));
     }
 
+    #[test]
+    fn a_version_built_anew_is_deployed_and_one_image_of_a_quarantined_pair_too() {
+        let config = fixture::config();
+        let mut status = Status::default();
+        status.take(&fixture::image("v2.0.0", 2, Time(2)));
+        let again = fixture::image("v2.0.0", 3, Time(3));
+        assert_eq!(judge(&config, &status, &again), Ok(()));
+        let held = |digests: &[u8]| crate::rollout::Quarantined {
+            digests: digests.iter().map(|&n| fixture::image("", n, Time(0)).digest).collect(),
+            rollout: "shop-api-1".into(),
+            reason: "an alarm".to_owned(),
+            at: Time(2),
+        };
+        status.quarantine = vec![held(&[9]), held(&[3, 9])];
+        assert_eq!(judge(&config, &status, &again), Ok(()));
+        status.quarantine.push(held(&[3]));
+        let refusal = judge(&config, &status, &again).unwrap_err();
+        assert!(refusal.loud && refusal.advice.contains(&format!("flipback release shop-api {}", again.digest)));
+    }
+
+    #[test]
+    fn only_a_later_push_is_found_as_missed() {
+        let config = fixture::config();
+        let mut status = Status::default();
+        status.take(&fixture::image("v2.0.0", 2, Time(200)));
+        assert_eq!(missed(&config, &status, &[fixture::image("v3.0.0", 3, Time(200))]), None);
+        let later = [fixture::image("v3.0.0", 3, Time(201))];
+        assert_eq!(missed(&config, &status, &later), Some(&later[0]));
+    }
+
     proptest! {
         #[test]
         fn no_tag_makes_the_policy_panic(tag in ".{0,200}", pattern in ".{0,50}") {

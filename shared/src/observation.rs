@@ -9,7 +9,7 @@ use crate::time::{Span, Time};
 use crate::weights::Weights;
 
 /// A value that was read, or why it could not be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reading<T> {
     /// It was read.
@@ -36,7 +36,7 @@ impl<T> Reading<T> {
 }
 
 /// What a look should read: reads cost shares of AWS's request buckets, so each phase asks for what it needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ask {
     /// The routes' weights.
@@ -56,7 +56,7 @@ pub struct Ask {
 }
 
 /// One look at the world.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
     /// When the look began: nothing in it is older than the calls made after this time.
@@ -89,7 +89,7 @@ impl Observation {
 }
 
 /// A route as read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteReading {
     /// The weight of every target group in the forward action.
@@ -101,7 +101,7 @@ pub struct RouteReading {
 }
 
 /// One colour as read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ColourReading {
     /// The ECS service; `Known(None)`: there is no such ACTIVE service.
@@ -128,7 +128,7 @@ impl ColourReading {
 }
 
 /// An ECS service as read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceReading {
     /// The service's ARN.
@@ -152,7 +152,7 @@ pub struct ServiceReading {
 }
 
 /// One deployment of an ECS service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentReading {
     /// Its id (`ecs-svc/...`).
@@ -170,7 +170,7 @@ pub struct DeploymentReading {
 }
 
 /// `rolloutState` of an ECS deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RolloutState {
     /// COMPLETED.
@@ -184,7 +184,7 @@ pub enum RolloutState {
 }
 
 /// The targets of one target group, counted by state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetCounts {
     /// `healthy`.
@@ -200,7 +200,7 @@ pub struct TargetCounts {
 }
 
 /// A scalable target as read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingReading {
     /// The lowest desired count it sets.
@@ -212,7 +212,7 @@ pub struct ScalingReading {
 }
 
 /// `SuspendedState` of a scalable target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Suspended {
     /// Scale-in by policies.
@@ -229,7 +229,7 @@ impl Suspended {
 }
 
 /// Requests counted over whole metric periods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestCount {
     /// The sum over the periods.
@@ -239,7 +239,7 @@ pub struct RequestCount {
 }
 
 /// An alarm as read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AlarmReading {
     /// Its state.
@@ -259,7 +259,7 @@ pub struct AlarmReading {
 }
 
 /// The state of an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AlarmState {
     /// OK.
@@ -271,7 +271,7 @@ pub enum AlarmState {
 }
 
 /// An effect that did not take, as far as the process knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EffectFailure {
     /// What was tried, for people.

@@ -117,6 +117,11 @@ pub trait Store {
     /// Saves a decision: all of it, or nothing.
     fn save(&self, save: &Save<'_>) -> impl Future<Output = Result<(), StoreError>>;
 
+    /// Whether it keeps the inputs of decisions in the history: they are written down only then.
+    fn keeps_inputs(&self) -> bool {
+        true
+    }
+
     /// Puts an intent into the inbox; the same id twice is once. The service counts as unsettled from then on.
     fn record(&self, service: &ServiceName, intent: &Intent) -> impl Future<Output = Result<(), StoreError>>;
 

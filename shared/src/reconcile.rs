@@ -198,10 +198,12 @@ async fn save<C: Clock, O: Observer, A: Actuator, S: Store, W: Waker>(
         at: input.now,
         rollout: decision.status.rollout.as_ref().or(record.status.rollout.as_ref()).map(|r| r.id.0.clone()),
         line: line(record, decision),
-        inputs: Some(serde_json::json!({
-            "config": input.config, "status": record.status, "inbox": inbox, "seen": input.seen,
-            "margins": input.margins, "now": input.now,
-        })),
+        inputs: ports.store.keeps_inputs().then(|| {
+            serde_json::json!({
+                "config": input.config, "status": record.status, "inbox": inbox, "seen": input.seen,
+                "margins": input.margins, "now": input.now,
+            })
+        }),
     };
     let service = &record.config.name;
     let save = Save {

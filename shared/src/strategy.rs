@@ -8,7 +8,7 @@ use crate::config::StrategyTyped;
 use crate::time::Span;
 
 /// One weight and how long it is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Step {
     /// The candidate's share of the traffic in percent, 1 to 100.
     pub weight: u8,
@@ -76,6 +76,14 @@ mod tests {
         assert_eq!(weights(&StrategyTyped::Linear { by: 30, every: bake, bake }), [30, 60, 90, 100]);
         let steps = vec![CanaryStep { weight: 10, bake }, CanaryStep { weight: 50, bake }];
         assert_eq!(weights(&StrategyTyped::Canary { steps, bake }), [10, 50, 100]);
+    }
+
+    #[test]
+    fn the_largest_step_before_100_is_99() {
+        let bake = Span::mins(3);
+        let steps = vec![CanaryStep { weight: 1, bake }, CanaryStep { weight: 99, bake }];
+        assert_eq!(weights(&StrategyTyped::Canary { steps, bake }), [1, 99, 100]);
+        assert_eq!(weights(&StrategyTyped::Linear { by: 99, every: bake, bake }), [99, 100]);
     }
 
     #[test]

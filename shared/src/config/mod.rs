@@ -22,7 +22,7 @@ use crate::strategy::Step;
 use crate::time::Span;
 
 /// One service as configured, checked and complete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConfig {
     /// The service's name in Flipback.
@@ -62,7 +62,7 @@ pub struct ServiceConfig {
 }
 
 /// One image of a service and which of its tags are deployed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageRule {
     /// The ECR repository's name.
@@ -74,7 +74,7 @@ pub struct ImageRule {
 }
 
 /// The managed engine: two ordinary ECS services whose weights Flipback moves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Managed {
     /// The ECS service in the blue slot.
@@ -97,7 +97,7 @@ impl Managed {
 }
 
 /// The alarms of a service and the side they belong to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Alarms {
     /// Alarms that watch blue only.

@@ -1,6 +1,6 @@
 //! What the file accepts, and the one clear error for what it does not.
 
-use super::{AlarmTiming, TagRule, advise, parse};
+use super::{AlarmTiming, ServiceConfig, TagRule, advise, parse, schema};
 use crate::decide::fixture::FILE;
 use crate::strategy::Step;
 use crate::time::Span;
@@ -89,6 +89,60 @@ fn every_error_says_where_and_what_to_do() {
 }
 
 #[test]
+fn what_is_just_within_a_limit_is_accepted_and_what_is_just_beyond_is_not() {
+    let long = |n: usize| format!("name: {}\n", "a".repeat(n));
+    let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/shop/1/2/3";
+    let cases = [
+        ("name: shop-api\n", long(100), long(101)),
+        ("name: shop-api\n", "name: shop_api-2\n".to_owned(), "name: \"\"\n".to_owned()),
+        ("cluster: production", "cluster: p".to_owned(), "cluster: \"\"".to_owned()),
+        ("cluster: production", "cluster: p".to_owned(), "cluster: cluster/p".to_owned()),
+        ("cluster: production", "cluster: p".to_owned(), "cluster: arn:p".to_owned()),
+        ("bake: 5m", "bake: 24h".to_owned(), "bake: 24h1ms".to_owned()),
+        ("standby: 10m", "standby: 24h".to_owned(), "standby: 24h1ms".to_owned()),
+        ("standby: 10m", "keepRevisions: 2".to_owned(), "keepRevisions: 1".to_owned()),
+        ("standby: 10m", "keepRevisions: 3".to_owned(), "keepRevisions: 0".to_owned()),
+        (arn, arn.replace("listener-rule", "listener"), arn.replace("arn:", "")),
+        (arn, arn.replace("/app/", "/app/a-"), arn.replace("/app/", "/net/")),
+        ("repository: shop-api", "repository: shop/api".to_owned(), "repository: 1.dkr.amazonaws.com/x".to_owned()),
+        (">=1.0.0", ">=1, <3".to_owned(), "one".to_owned()),
+        ("{ semver: \">=1.0.0\" }", "{ glob: \"v*\" }".to_owned(), "{ glob: \"v[\" }".to_owned()),
+        ("{ semver: \">=1.0.0\" }", "{ exact: x }".to_owned(), "{ exact: \"\" }".to_owned()),
+    ];
+    for (from, within, beyond) in cases {
+        if let Err(why) = parse(&FILE.replacen(from, &within, 1)) {
+            panic!("{within}: {why}");
+        }
+        assert!(!spoiled(from, &beyond).is_empty(), "{beyond}");
+    }
+}
+
+#[test]
+fn what_is_not_said_has_the_documented_default() {
+    let mut config = parse(FILE).unwrap().remove(0);
+    assert_eq!((config.quiet, config.keep_revisions), (Span(0), 20));
+    assert_eq!(config.start_deadline, Span::mins(15));
+    assert_eq!((config.hold_deadline, config.stall_deadline), (Span::mins(60), Span::mins(60)));
+    assert!(!config.accept_no_alarms && !config.accept_stickiness);
+    config = parse(&FILE.replace("    standby: 10m\n", "")).unwrap().remove(0);
+    assert_eq!(config.standby, Span::mins(10));
+    let second = "      - { repository: shop-proxy, tags: { exact: stable } }\n    engine:";
+    config = parse(&FILE.replace("    engine:", second)).unwrap().remove(0);
+    assert_eq!(config.quiet, Span::secs(30), "several images of one commit");
+    assert_eq!(config.image("shop-proxy").unwrap().tags, TagRule::Exact("stable".to_owned()));
+    assert_eq!(config.image("shop"), None);
+}
+
+#[test]
+fn a_service_owns_its_colours_and_routes_and_is_where_its_route_is() {
+    let config = parse(FILE).unwrap().remove(0);
+    let route = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/shop/1/2/3";
+    let services = ["ecs-service/production/shop-api-blue", "ecs-service/production/shop-api-green"];
+    assert_eq!(config.claims(), [route, services[0], services[1]]);
+    assert_eq!(config.home(), Some(("us-east-1", "123456789012")));
+}
+
+#[test]
 fn two_services_cannot_own_one_thing() {
     let (head, service) = FILE.split_once("services:").unwrap();
     let twice = format!("{head}services:{service}{}", service.replace("name: shop-api\n", "name: shop-web\n"));
@@ -104,7 +158,25 @@ fn a_bake_shorter_than_its_alarm_needs_is_warned_of_with_the_numbers() {
         fires_after: Some(Span::mins(minutes)),
         missing_is_quiet: quiet,
     };
-    assert_eq!(advise(&config, &[alarm(1, true)]), []);
+    assert_eq!(advise(&config, &[alarm(1, true)]), [], "a bake as long as the alarm needs is long enough");
+    let standby = |config: &ServiceConfig, minutes| {
+        advise(config, &[alarm(minutes, true)]).iter().filter(|advice| advice.0.contains("the standby of")).count()
+    };
+    assert_eq!((standby(&config, 8), standby(&config, 9)), (0, 1), "10m beside 8m or 9m, and 2m of delay");
     let warnings: Vec<String> = advise(&config, &[alarm(2, false)]).into_iter().map(|advice| advice.0).collect();
     insta::assert_snapshot!(warnings.join("\n"));
+}
+
+#[test]
+fn the_schema_names_every_key_of_a_service_and_allows_no_other() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let service = &schema["$defs"]["ServiceTyped"];
+    assert_eq!(service["additionalProperties"], false);
+    let mut keys: Vec<&str> = service["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let error = spoiled("cluster: production", "clutser: production");
+    let (_, known) = error.split_once("Known here: ").unwrap();
+    let mut known: Vec<&str> = known.trim().split(", ").collect();
+    known.sort_unstable();
+    assert_eq!(keys, known);
 }

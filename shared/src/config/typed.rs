@@ -87,7 +87,7 @@ pub struct ImageTyped {
 }
 
 /// Which tags are deployed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TagRule {
     /// Tags that are versions in this range (`>=1.0.0`); pre-releases only where the range names one.
@@ -195,7 +195,7 @@ pub enum Accept {
 }
 
 /// What a bake without any request means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum NoTraffic {
     /// Nothing was proved: hold until requests come, roll back at the stall deadline.
@@ -206,7 +206,7 @@ pub enum NoTraffic {
 }
 
 /// What a push does while a rollout runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OnNewPush {
     /// The running rollout goes back, then the new image starts.
@@ -217,7 +217,7 @@ pub enum OnNewPush {
 }
 
 /// Act, or only tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// Deploys.

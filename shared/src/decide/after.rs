@@ -70,13 +70,15 @@ pub(super) fn retiring(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
         draft.enter(&mut rollout, Phase::Resting);
         return rollout;
     }
-    // A write that went back and was accepted before the door: what is carried there stays; a person decides.
-    draft.call(
-        &mut rollout,
-        "the weights are not at 100 % after the end of standby".to_owned(),
-        "flipback status shows them; put them right with the AWS CLI, the rollout then goes on by itself",
-    );
-    draft.wait(Waiting::Person("the weights are not at 100 % after the end of standby".to_owned()));
+    // What reads otherwise is foreign: only a route that could not be read is left.
+    if draft.now >= rollout.since.plus(rollout.config.stall_deadline) {
+        draft.call(
+            &mut rollout,
+            "the weights cannot be read after the end of standby".to_owned(),
+            "flipback why says what AWS answers; the rollout goes on by itself once they are read at 100 %",
+        );
+    }
+    draft.wait(Waiting::Unknown("the weights after the end of standby".to_owned()));
     rollout
 }
 
@@ -115,7 +117,7 @@ pub(super) fn resting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Rol
         }
     }
     let settled_after = rollout.forward_until.plus(draft.margins.effect_lifetime);
-    if draft.seen.at < settled_after {
+    if draft.seen.at <= settled_after {
         draft.wait_until(Waiting::LateWrites(settled_after), settled_after);
         return Some(rollout);
     }

@@ -26,6 +26,7 @@ pub(super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
     }
     let weight = percent_now(draft, rollout);
     draft.tell(Some(&rollout.id), Milestone::GoingBack { what, cause: cause.clone(), weight });
+    rollout.turned = Some(draft.now);
     draft.enter(rollout, Phase::Returning { cause });
     aim(draft, rollout);
     write(draft, rollout);
@@ -90,14 +91,7 @@ fn refuses(draft: &Draft<'_>, rollout: &Rollout, route: &RouteArn) -> bool {
 pub(super) fn returning(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause) -> Rollout {
     aim(draft, &mut rollout);
     if write(draft, &rollout) {
-        let took = draft.now.since(rollout.since);
-        let quarantined =
-            if cause.quarantines() { rollout.candidate.target.digests().into_iter().collect() } else { Vec::new() };
-        let what = what(&rollout.candidate);
-        if !rollout.told_back {
-            rollout.told_back = true;
-            draft.tell(Some(&rollout.id), Milestone::RolledBack { what, cause: cause.clone(), took, quarantined });
-        }
+        tell(draft, &mut rollout, &cause);
         draft.enter(&mut rollout, Phase::Clearing { cause });
         rollout.emptied = Some(draft.now);
         return rollout;
@@ -118,6 +112,21 @@ pub(super) fn returning(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Caus
     }
     draft.wait(Waiting::WeightsBack);
     rollout
+}
+
+/// Tells that the traffic is back, once, and not before a reading could show it: until the last forward write has landed
+/// and is read back, the weights from before it may be read.
+fn tell(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: &Cause) {
+    let landed = rollout.weights_until.plus(draft.margins.effect_lifetime);
+    if rollout.told_back || draft.seen.at <= landed {
+        return;
+    }
+    rollout.told_back = true;
+    let took = draft.now.since(rollout.turned.unwrap_or(rollout.since));
+    let quarantined =
+        if cause.quarantines() { rollout.candidate.target.digests().into_iter().collect() } else { Vec::new() };
+    let what = what(&rollout.candidate);
+    draft.tell(Some(&rollout.id), Milestone::RolledBack { what, cause: cause.clone(), took, quarantined });
 }
 
 /// A rollback is a matter of seconds; after this a person is called while it goes on.
@@ -162,6 +171,7 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
         draft.wait(Waiting::Unknown("the weights after the rollback".to_owned()));
         return Some(rollout);
     }
+    tell(draft, &mut rollout, &cause);
     if !handed_on && !after::rest(draft, &mut rollout, stable.other()) {
         return Some(rollout);
     }

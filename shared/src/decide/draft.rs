@@ -209,9 +209,6 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn finish(mut self) -> Decision {
-        if self.status.rollout.is_none() && self.status.next.is_some() && self.look.is_none() {
-            self.look = Some(self.margins.look);
-        }
         if self.waiting == Waiting::Idle && (self.status.rollout.is_some() || self.status.next.is_some()) {
             self.waiting = Waiting::NextLook;
         }

@@ -4,14 +4,14 @@ use crate::config::{ServiceConfig, parse};
 use crate::decision::{Action, Decision};
 use crate::ids::{Colour, Digest, IntentId, RevisionArn, RolloutId, TargetGroupArn};
 use crate::observation::{
-    AlarmReading, AlarmState, ColourReading, DeploymentReading, Observation, Reading, RequestCount, RolloutState,
+    AlarmReading, AlarmState, Ask, ColourReading, DeploymentReading, Observation, Reading, RequestCount, RolloutState,
     RouteReading, ServiceReading, TargetCounts,
 };
 use crate::rollout::{ImageRef, Intent, IntentKind, Margins, Status};
 use crate::time::{Span, Time};
 use crate::weights::Weights;
 
-use super::{Input, decide};
+use super::{Input, ask, decide};
 
 pub(crate) const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/shop/1/2/3";
 
@@ -59,7 +59,11 @@ pub(crate) struct Scene {
     pub(crate) seen: Observation,
     pub(crate) now: Time,
     pub(crate) last: Option<Decision>,
+    looks: u32,
 }
+
+/// More looks than any test needs: one that waits for what does not come fails, instead of running for ever.
+const MOST_LOOKS: u32 = 2000;
 
 pub(crate) fn tg(colour: Colour) -> TargetGroupArn {
     TargetGroupArn(format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/shop-{colour}/0123"))
@@ -126,7 +130,7 @@ impl Scene {
             seen.alarms.insert(name.into(), alarm(AlarmState::Ok));
         }
         seen.registered = Reading::Known(None);
-        Scene { config: config(), status: Status::default(), seen, now, last: None }
+        Scene { config: config(), status: Status::default(), seen, now, last: None, looks: 0 }
     }
 
     /// Decides on the scene as it stands, and keeps the status.
@@ -141,14 +145,17 @@ impl Scene {
                 what: what.clone(),
             })
             .collect();
+        self.looks += 1;
+        assert!(self.looks < MOST_LOOKS, "it is still in {} and waits for {}", self.phase(), self.status.waiting);
         self.seen.at = self.now;
         let margins = Margins::default();
         let config = self.config.clone();
+        let seen = self.asked(&ask(&config, &self.status, &margins, self.now));
         let input = Input {
             config: &config,
             status: &self.status,
             inbox: &inbox,
-            seen: &self.seen,
+            seen: &seen,
             margins: &margins,
             now: self.now,
         };
@@ -157,6 +164,36 @@ impl Scene {
         self.seen.failures.clear();
         self.last = Some(decision.clone());
         decision
+    }
+
+    /// As an observer answers: what was not asked for was not read.
+    fn asked(&self, ask: &Ask) -> Observation {
+        let mut seen = self.seen.clone();
+        if !ask.routes {
+            seen.routes.values_mut().for_each(|reading| *reading = Reading::not_asked());
+        }
+        if !ask.alarms {
+            seen.alarms.values_mut().for_each(|reading| *reading = Reading::not_asked());
+        }
+        if ask.registered.is_none() {
+            seen.registered = Reading::not_asked();
+        }
+        for (colour, reading) in &mut seen.colours {
+            let requests = ask.requests.as_ref().is_some_and(|(colours, _)| colours.contains(colour));
+            if !ask.scaling {
+                reading.scaling = Reading::not_asked();
+            }
+            if !requests {
+                reading.requests = Reading::not_asked();
+            }
+            if !ask.targets {
+                reading.targets.clear();
+            }
+            if !(ask.services || ask.targets || ask.requests.is_some()) {
+                reading.service = Reading::not_asked();
+            }
+        }
+        seen
     }
 
     pub(crate) fn pass(&mut self, span: Span) {
@@ -194,8 +231,8 @@ impl Scene {
                 Action::Register { .. } => self.seen.registered = Reading::Known(Some(revision(2))),
                 Action::Start { colour: c, revision, desired } => {
                     let number = revision.short().rsplit(':').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-                    let requests = self.seen.colours[&c].requests.clone();
-                    self.seen.colours.insert(c, ColourReading { requests, ..colour(c, desired, number) });
+                    let ColourReading { requests, scaling, .. } = self.seen.colours[&c].clone();
+                    self.seen.colours.insert(c, ColourReading { requests, scaling, ..colour(c, desired, number) });
                 }
                 Action::Scale { colour, desired } => {
                     let service = self.service(colour);

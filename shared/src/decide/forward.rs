@@ -142,9 +142,9 @@ pub(super) fn starting(draft: &mut Draft<'_>, mut rollout: Rollout) -> Rollout {
         draft.wait(Waiting::AlarmsFiring(firing));
         return rollout;
     }
-    // Law 6 holds for the first raise as for every other.
-    if let Err(why) = alarms::quiet(draft, &rollout, candidate) {
-        draft.wait(Waiting::Unknown(why));
+    // Laws 6 and 10 hold for the first raise as for every other.
+    if let Some(waiting) = no_raise(draft, &mut rollout, stable) {
+        draft.wait(waiting);
         return rollout;
     }
     if rollout.paused.is_some() {
@@ -184,11 +184,8 @@ fn shift(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour, step: usi
         };
         match split(&reading.weights, &sides, percent) {
             Ok(weights) => {
-                let previous = if same_shares(&reading.weights, &expected.intended) || step == 0 {
-                    reading.weights.clone()
-                } else {
-                    expected.previous.clone()
-                };
+                // Foreign weights were held before: what is read is what was there, or what was sent.
+                let previous = reading.weights.clone();
                 writes.push((
                     route.clone(),
                     Expected { previous, intended: weights, foreign_since: None, home: expected.home.clone() },
@@ -286,7 +283,8 @@ fn no_raise(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour) -> Opt
         );
         return Some(Waiting::StableAlarm(stable_alarms));
     }
-    if let Err(why) = alarms::quiet(draft, rollout, candidate) {
+    // An alarm of either side that could not be read might fire.
+    if let Some(why) = alarms::unknown(draft).or_else(|| alarms::quiet(draft, rollout, candidate).err()) {
         return Some(Waiting::Unknown(why));
     }
     health::fit(draft, candidate, &revision).err().map(Waiting::Healthy)

@@ -46,6 +46,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             called: false,
             corrected: false,
             correcting: None,
+            turned: None,
             told_back: false,
         });
         draft.again();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::ids::{Digest, RevisionArn, RolloutId};
 use crate::notice::Milestone;
 use crate::rollout::{
-    Candidate, Cause, Expected, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Target, Wish,
+    Candidate, Cause, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Target, Wish,
 };
 use crate::time::Time;
 
@@ -15,15 +15,14 @@ use super::draft::{Draft, Fired, what};
 /// As many intents as one save can name: a DynamoDB expression takes 4 KB.
 const AT_ONCE: usize = 50;
 
-/// Consumes the intents, people's and alarms first where there are more than one look can take.
-pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) {
+/// Consumes the intents, people's and alarms first where there are more than one look can take. True: some are left to be
+/// taken at once.
+pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) -> bool {
     let is_push = |intent: &&Intent| matches!(intent.what, IntentKind::Push { .. });
     let pushes = AT_ONCE.saturating_sub(inbox.iter().filter(|intent| !is_push(intent)).count());
     let mut chosen: Vec<&Intent> = inbox.iter().filter(|intent| !is_push(intent)).take(AT_ONCE).collect();
     chosen.extend(inbox.iter().filter(is_push).take(pushes));
-    if chosen.len() < inbox.len() {
-        draft.again();
-    }
+    let left = chosen.len() < inbox.len();
     for intent in chosen {
         if let (IntentKind::Push { .. }, Some(Candidate { target: Target::Revision(_) | Target::Live, .. })) =
             (&intent.what, &draft.status.next)
@@ -50,6 +49,7 @@ pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) {
             }
         }
     }
+    left && !draft.consumed.is_empty()
 }
 
 /// Law 14: an older push, a duplicate and a quarantined set start nothing.
@@ -275,7 +275,7 @@ fn resume(draft: &mut Draft<'_>, id: &RolloutId) {
             let mut taken = false;
             for (route, expected) in &mut rollout.routes {
                 if let (Some(_), Some(found)) = (expected.foreign_since, read.get(route)) {
-                    *expected = Expected { previous: found.clone(), foreign_since: None, ..expected.clone() };
+                    expected.previous = found.clone();
                     taken = true;
                 }
             }
@@ -360,14 +360,16 @@ fn go_back(draft: &mut Draft<'_>, intent: &Intent) {
 }
 
 fn release(draft: &mut Draft<'_>, digest: &Digest) {
-    let before = draft.status.quarantine.len();
-    draft.status.quarantine.retain(|held| !held.digests.contains(digest));
+    let held = |held: &Quarantined| held.digests.contains(digest);
+    if !draft.status.quarantine.iter().any(held) {
+        // What was taken stays taken: a push that arrives twice must not start again.
+        decline(draft, "release", "no image with this digest is in quarantine");
+        return;
+    }
+    draft.status.quarantine.retain(|other| !held(other));
     draft.status.taken.retain(|_, image| image.digest != *digest);
     for seen in draft.status.seen.values_mut() {
         seen.digests.retain(|other| other != digest);
-    }
-    if draft.status.quarantine.len() == before {
-        decline(draft, "release", "no image with this digest is in quarantine");
     }
 }
 

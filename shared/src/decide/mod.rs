@@ -49,22 +49,21 @@ pub struct Input<'a> {
 #[must_use]
 pub fn decide(input: &Input<'_>) -> Decision {
     let mut draft = Draft::new(input);
-    inbox::take(&mut draft, input.inbox);
+    let more = inbox::take(&mut draft, input.inbox);
     match draft.status.rollout.take() {
         None => idle::decide(&mut draft),
         Some(rollout) => {
-            let before = rollout.phase.clone();
-            let next = phase(&mut draft, rollout);
-            if let Some(next) = &next
-                && std::mem::discriminant(&next.phase) != std::mem::discriminant(&before)
-            {
+            let before = std::mem::discriminant(&rollout.phase);
+            draft.status.rollout = phase(&mut draft, rollout);
+            let after = draft.status.rollout.as_ref().map(|next| std::mem::discriminant(&next.phase));
+            // Another phase, or the end: something else must be read.
+            if after != Some(before) {
                 draft.again();
             }
-            if next.is_none() {
-                draft.again();
-            }
-            draft.status.rollout = next;
         }
+    }
+    if more {
+        draft.again();
     }
     draft.finish()
 }
@@ -91,9 +90,9 @@ pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins, at: Time)
     let Some(rollout) = &status.rollout else {
         // At rest the weights alone are looked at; whether what they point at lives, only when they differ.
         let differs = status.settled.as_ref().is_some_and(|settled| settled.differs_since.is_some());
-        return Ask { routes: status.settled.is_some(), services: differs, targets: differs, ..Ask::default() };
+        return Ask { routes: status.settled.is_some(), targets: differs, ..Ask::default() };
     };
-    let base = Ask { routes: true, services: true, targets: true, ..Ask::default() };
+    let base = Ask { routes: true, targets: true, ..Ask::default() };
     let drained =
         |colour| rollout.emptied.map(|emptied| (BTreeSet::from([colour]), watch::drain_window(emptied, at, margins)));
     match &rollout.phase {

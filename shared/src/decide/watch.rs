@@ -27,7 +27,7 @@ pub(super) fn watch(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour
         back::turn(draft, rollout, cause);
         return Watched::Stop;
     }
-    if rollout.phase != Phase::Retiring && hold::superseded(draft, rollout) {
+    if hold::superseded(draft, rollout) {
         // 100 % and baked: the new push ends the standby instead of undoing a finished rollout.
         if !matches!(rollout.phase, Phase::Standby { .. }) {
             back::turn(draft, rollout, Cause::Superseded);

@@ -8,7 +8,7 @@ use crate::ids::{Digest, RevisionArn};
 use crate::time::Time;
 
 /// What shall run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
     /// Which images or which revision.
@@ -24,7 +24,7 @@ pub struct Candidate {
 }
 
 /// Which images or which revision shall run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
     /// The live revision with these images, by repository.
@@ -47,7 +47,7 @@ impl Target {
 }
 
 /// Where a wish came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Wish {
     /// An image was pushed.
@@ -61,7 +61,7 @@ pub enum Wish {
 }
 
 /// One image, pinned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageRef {
     /// The registry's host (`ACCOUNT.dkr.ecr.REGION.amazonaws.com`).

@@ -8,7 +8,7 @@ use crate::time::Time;
 use super::ImageRef;
 
 /// A wish or a fact for one service, recorded by whoever learned of it and consumed once by `decide`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
     /// The same wish told twice has the same id.
@@ -22,7 +22,7 @@ pub struct Intent {
 }
 
 /// What is wished or known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum IntentKind {
     /// An image that passed the policy.

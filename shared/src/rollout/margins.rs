@@ -6,7 +6,7 @@ use crate::time::Span;
 
 /// Margins of one installation. The defaults are AWS's pace; the local cloud uses shorter ones so that a story takes
 /// seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Margins {
     /// A forward write is not sent later than this after its decision. Shorter than every function's timeout.

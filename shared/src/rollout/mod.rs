@@ -22,7 +22,7 @@ pub use margins::Margins;
 pub const FORMAT: u32 = 1;
 
 /// Everything saved about one service besides its configuration and its inbox.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// [`FORMAT`] when it was saved.
@@ -67,7 +67,7 @@ pub struct Status {
 }
 
 /// The pushes of one repository so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
     /// When the newest was pushed.
@@ -113,7 +113,7 @@ impl Status {
 }
 
 /// The chain of wakes: only its saver re-arms it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wake {
     /// Goes up with every save; a wake with another token is stale.
@@ -123,7 +123,7 @@ pub struct Wake {
 }
 
 /// An image set that hurt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Quarantined {
     /// The set; a candidate that contains all of it starts nothing.
@@ -137,7 +137,7 @@ pub struct Quarantined {
 }
 
 /// The routes as last seen at rest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settled {
     /// The colour that holds all weight.
@@ -158,7 +158,7 @@ pub struct Settled {
 }
 
 /// Weights on a dead side that are being put right: written at each look until they are read so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Correcting {
     /// What was found, for people.
@@ -180,7 +180,7 @@ impl Correcting {
 }
 
 /// How a rollout ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ended {
     /// Which rollout.
@@ -196,7 +196,7 @@ pub struct Ended {
 }
 
 /// How a rollout ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// The candidate carries all traffic and was baked.
@@ -214,7 +214,7 @@ pub enum Outcome {
 }
 
 /// Why a rollout goes back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Cause {
     /// An alarm fired: its name and CloudWatch's reason.
@@ -250,7 +250,7 @@ impl Cause {
 }
 
 /// One rollout that runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
     /// Its id.
@@ -325,13 +325,16 @@ pub struct Rollout {
     /// They are being put right.
     #[serde(default)]
     pub correcting: Option<Correcting>,
+    /// When it turned back.
+    #[serde(default)]
+    pub turned: Option<Time>,
     /// Whether it was told that the traffic is back.
     #[serde(default)]
     pub told_back: bool,
 }
 
 /// What may be read on a route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expected {
     /// The weights before the last write.
@@ -346,7 +349,7 @@ pub struct Expected {
 }
 
 /// Which side an alarm watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AlarmSide {
     /// One colour only.
@@ -367,7 +370,7 @@ impl AlarmSide {
 }
 
 /// An ailment of the candidate, seen but not yet confirmed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ailing {
     /// First seen.
@@ -380,7 +383,7 @@ pub struct Ailing {
 }
 
 /// Where a rollout is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "name")]
 pub enum Phase {
     /// Nothing was touched: preconditions are being seen.
@@ -460,7 +463,7 @@ impl Phase {
 }
 
 /// The scaling bounds and suspensions a colour shall have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingWanted {
     /// New bounds; none leaves them.
