@@ -9,7 +9,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUNCTIONS := on-image-push on-alarm advance check-scaling notify
 PACKAGES := $(addprefix -p ,$(FUNCTIONS) cli)
 
-.PHONY: help demo test prerequisites build-demo fmt-check clippy unit doc deny template release sizes sim schema clean-check
+.PHONY: help demo test prerequisites build-demo fmt-check clippy unit conformance doc deny template release sizes sim \
+	explore kill-matrix mutants fuzz schema
 
 help:
 	@sed -n 's/^#  *make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -30,7 +31,7 @@ build-demo: prerequisites
 demo: build-demo
 	@$(TARGET)/demo/flipback demo $(DEMO)
 
-test: prerequisites fmt-check clippy unit doc deny template
+test: prerequisites fmt-check clippy unit conformance doc deny template
 	@echo "make test: every check passed"
 
 fmt-check:
@@ -63,10 +64,34 @@ template:
 		$(TARGET)/cfn-lint/bin/cfn-lint template.yaml && echo "template: cfn-lint finds nothing"; \
 	fi
 
-#   make sim       more simulated schedules than the tests run: make sim SEEDS=100000
-SEEDS ?= 20000
+#   make conformance   the local cloud's wire against botocore, the AWS CLI and moto (make test does it too)
+conformance: prerequisites
+	@if ! command -v python3 >/dev/null; then \
+		if [ -n "$$CI" ]; then echo "python3 is missing in CI"; exit 1; fi; echo "conformance: skipped, no Python 3"; \
+	else \
+		$(CARGO) build --locked $(PACKAGES) && tests/conformance/run; \
+	fi
+
+#   make sim       simulated schedules with faults, every law checked: make sim SEEDS=100000
+SEEDS ?= 50000
 sim: prerequisites
-	$(CARGO) run --locked --release -p sim -- --seeds $(SEEDS)
+	$(CARGO) run --locked --profile sim -p sim -- --seeds $(SEEDS)
+
+#   make explore   the loop over every history of a small world: make explore EXPLORE="--events 1 --faults 1 --only person,late"
+EXPLORE ?= --events 1
+explore: prerequisites
+	$(CARGO) run --locked -p explore -- $(EXPLORE)
+
+#   make kill-matrix   the functions killed, throttled, failed at each call of short stories: make kill-matrix MINUTES=4
+MINUTES ?= 4
+kill-matrix: prerequisites
+	$(CARGO) build --locked $(PACKAGES) -p tests --bins
+	$(TARGET)/debug/kill_matrix --minutes $(MINUTES) --jobs 8 --seed $$(git rev-parse --short HEAD)
+
+#   make mutants   mutation testing of the core, about 45 minutes: make mutants SHARD=0/8 for a part
+mutants: prerequisites
+	@command -v cargo-mutants >/dev/null || { echo "cargo-mutants is missing: cargo install cargo-mutants --locked"; exit 2; }
+	PROPTEST_CASES=8 $(CARGO) mutants -o $(TARGET) --no-times --colors never $(if $(SHARD),--shard $(SHARD))
 
 #   make release   the functions as they are deployed, for this machine's architecture
 release: prerequisites

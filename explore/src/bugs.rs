@@ -97,9 +97,8 @@ impl Bug {
 #[must_use]
 pub fn margins(bug: Option<Bug>) -> Margins {
     let mut margins = place::margins();
-    match bug {
-        Some(Bug::NoDrain) => margins.drain = Span(0),
-        Some(_) | None => {}
+    if bug == Some(Bug::NoDrain) {
+        margins.drain = Span(0);
     }
     margins
 }

@@ -124,6 +124,7 @@ fn play(options: &Options) -> Result<bool, String> {
         return Ok(false);
     }
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    #[expect(clippy::disallowed_methods, reason = "for the line that says how fast it went; no schedule sees it")]
     let began = Instant::now();
     let progress = |played: &Played| progress(options.seeds, played, began);
     let played = many::play(seeds, threads, bug, options.keep_going, draw, progress);

@@ -137,6 +137,12 @@ pub struct Schedule {
     pub calm_after: Millis,
 }
 
+/// One of the phases.
+fn phase(rng: &mut Rng) -> &'static str {
+    let phase: &&'static str = rng.pick(PHASES);
+    phase
+}
+
 impl Schedule {
     /// Draws the schedule of a seed.
     #[must_use]
@@ -366,7 +372,7 @@ impl Schedule {
                 When::At(self.calm_after + rng.between(0, self.calm_after))
             } else {
                 let delay = if rng.percent(60) { rng.between(0, 60) } else { rng.between(0, self.pace.bake) };
-                When::Phase(*rng.pick(PHASES), delay)
+                When::Phase(phase(rng), delay)
             };
             if plot == Plot::Pause {
                 cues.push(Cue { when: self.when(rng), plot: Plot::Resume });
@@ -377,7 +383,7 @@ impl Schedule {
 
     fn when(&self, rng: &mut Rng) -> When {
         if rng.percent(60) {
-            When::Phase(*rng.pick(PHASES), rng.between(0, self.pace.bake))
+            When::Phase(phase(rng), rng.between(0, self.pace.bake))
         } else {
             When::At(rng.between(1_000, self.calm_after))
         }

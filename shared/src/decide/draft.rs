@@ -66,6 +66,9 @@ impl<'a> Draft<'a> {
 
     /// An effect that brings traffic back, or protects it.
     pub(super) fn back(&mut self, action: Action) {
+        if self.effects.iter().any(|effect| effect.is_back() && effect.action == action) {
+            return;
+        }
         let at = self.effects.iter().take_while(|effect| effect.is_back()).count();
         self.effects.insert(at, Effect { action, deadline: None });
     }
@@ -169,11 +172,13 @@ impl<'a> Draft<'a> {
         service.target_groups.iter().map(|tg| Some((tg, *reading.targets.get(tg)?.known()?))).collect()
     }
 
-    /// The counts of a colour's target groups that carry traffic on one of these routes.
-    fn routed(&self, colour: Colour, weights: &[&Weights]) -> Option<Vec<TargetCounts>> {
-        let all = self.targets(colour)?;
-        let in_route = |tg: &TargetGroupArn| weights.iter().any(|weights| weights.contains_key(tg));
-        let routed: Vec<TargetCounts> = all.into_iter().filter(|(tg, _)| in_route(tg)).map(|(_, c)| c).collect();
+    /// The counts of a colour's target groups that carry traffic on one of these routes, those that could be read: one of
+    /// another route that could not says nothing here.
+    fn routed(&self, colour: Colour, weights: &[&Weights]) -> Option<Vec<Option<TargetCounts>>> {
+        let (service, reading) = (self.service(colour)?, self.colour(colour)?);
+        let in_route = |tg: &&TargetGroupArn| weights.iter().any(|weights| weights.contains_key(*tg));
+        let groups = service.target_groups.iter().filter(in_route);
+        let routed: Vec<_> = groups.map(|tg| reading.targets.get(tg)?.known().copied()).collect();
         (!routed.is_empty()).then_some(routed)
     }
 
@@ -184,12 +189,12 @@ impl<'a> Draft<'a> {
     /// Whether a colour is known to have no healthy target in one of its groups on these routes. States that say nothing
     /// of health (`unused`, `unavailable`) are no proof of death.
     pub(super) fn dead_on(&self, colour: Colour, weights: &[&Weights]) -> bool {
-        self.routed(colour, weights).is_some_and(|all| all.iter().any(|c| c.healthy == 0 && c.other == 0))
+        self.routed(colour, weights).is_some_and(|all| all.iter().flatten().any(|c| c.healthy == 0 && c.other == 0))
     }
 
     /// Whether a colour is known to have a healthy target in each of its groups on these routes.
     pub(super) fn alive_on(&self, colour: Colour, weights: &[&Weights]) -> bool {
-        self.routed(colour, weights).is_some_and(|all| all.iter().all(|c| c.healthy > 0))
+        self.routed(colour, weights).is_some_and(|all| all.iter().all(|c| c.is_some_and(|c| c.healthy > 0)))
     }
 
     /// [`dead_on`](Self::dead_on) any route that was read.

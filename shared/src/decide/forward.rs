@@ -266,6 +266,10 @@ pub(super) fn shifting(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize)
         draft.wait(waiting);
         return rollout;
     }
+    // Also where a person lets a rollout go on whose sides were on their way to rest.
+    if !bounds(draft, &mut rollout, stable) {
+        return rollout;
+    }
     shift(draft, &mut rollout, stable, step);
     rollout
 }

@@ -336,7 +336,10 @@ fn abandon(draft: &mut Draft<'_>, intent: &Intent) {
 fn give_up(draft: &mut Draft<'_>, id: &RolloutId, intent: &Intent) {
     match draft.status.rollout.take() {
         Some(rollout) if rollout.id == *id && rollout.called => {
-            let why = format!("{} gave {} up as it stood; nothing more is written", intent.by, rollout.id);
+            let landed = rollout.forward_until.plus(draft.margins.effect_lifetime);
+            let late =
+                if draft.now <= landed { format!("; what was sent may land until {landed}") } else { String::new() };
+            let why = format!("{} gave {} up as it stood; nothing more is written{late}", intent.by, rollout.id);
             let advice = "check the weights, task counts and scalable targets by hand: flipback status".to_owned();
             draft.tell(Some(&rollout.id), Milestone::Call { why, advice });
             draft.end(&rollout, Outcome::GivenUp(intent.by.clone()));

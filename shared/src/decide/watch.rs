@@ -99,11 +99,18 @@ fn stable_dead(draft: &mut Draft<'_>, rollout: &mut Rollout, stable: Colour) -> 
     if rollout.corrected || draft.now.since(since) < draft.margins.confirm {
         return false;
     }
+    // A route that could not be read is written as well, as on the way back.
     let found: Vec<(RouteArn, Weights)> = rollout
         .routes
-        .keys()
-        .filter_map(|route| Some((route.clone(), draft.seen.routes.get(route)?.known()?.weights.clone())))
-        .filter(|(_, weights)| candidate_percent(weights, &sides) != Some(100))
+        .iter()
+        .filter_map(|(route, expected)| {
+            let weights = match draft.seen.routes.get(route).and_then(Reading::known) {
+                Some(read) if candidate_percent(&read.weights, &sides) == Some(100) => return None,
+                Some(read) => &read.weights,
+                None => &expected.intended,
+            };
+            Some((route.clone(), weights.clone()))
+        })
         .collect();
     if found.is_empty() {
         corrected(draft, rollout, stable.other());

@@ -288,7 +288,8 @@ fn shrink(cloud: &mut Cloud, pid: Pid, colour: Colour, desired: u32, status: &St
 pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value>) {
     let ended = landing.rollout.as_ref().is_some_and(|id| cloud.laws.ended.contains(id));
     let harmless = matches!(landing.effect.action, Action::Register { .. } | Action::Tidy { .. });
-    if ended && !harmless && !landing.effect.is_back() {
+    // What a person gave up is that person's: they were told what may still land.
+    if ended && !cloud.laws.foreign && !harmless && !landing.effect.is_back() {
         cloud.violate(3, format!("landed after its rollout had ended: {}", landing.effect));
     }
     owner::landed(cloud, landing);

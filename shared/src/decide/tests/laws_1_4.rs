@@ -286,3 +286,17 @@ fn law_4_the_drain_window_reaches_back_two_periods_that_are_complete() {
     assert_eq!(from(90_000, 100_000), Time(120_000), "whole periods since it was emptied");
     assert_eq!(from(90_000, 3_599_000), Time(3_300_000), "no further back than two periods and the delay");
 }
+
+#[test]
+fn law_4_a_group_of_another_route_that_cannot_be_read_does_not_hide_that_this_one_is_dead() {
+    let mut scene = Scene::pushed_until("baking");
+    let elsewhere = crate::ids::TargetGroupArn("arn:aws:elasticloadbalancing:r:1:targetgroup/elsewhere/1".to_owned());
+    let blue = scene.seen.colours.get_mut(&Colour::Blue).unwrap();
+    if let Reading::Known(Some(service)) = &mut blue.service {
+        service.target_groups.push(elsewhere.clone());
+    }
+    blue.targets.insert(elsewhere, Reading::Unknown("throttled".to_owned()));
+    *scene.targets(Colour::Blue) = crate::observation::TargetCounts { unhealthy: 2, ..Default::default() };
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    assert_eq!((scene.phase(), written(&scene)), ("returning", None));
+}

@@ -1,6 +1,6 @@
 //! Rules keep what is theirs, and weights of somebody else (laws 7 and 8).
 
-use super::{MS, all_at_once, called, confirmed, fired, look_at, push, silent, started, written};
+use super::{MS, all_at_once, called, confirmed, fired, look_at, push, silent, started, told, written};
 use crate::decide::fixture::{RULE, Scene, image, weights};
 use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
@@ -301,4 +301,28 @@ fn law_8_a_cancelled_rollout_leaves_foreign_weights_to_the_push_that_waits() {
         assert_eq!((called(&scene).is_some(), written(&scene)), (!waits, None));
         assert_eq!(scene.status.settled, None, "what stands there is no rest of ours");
     }
+}
+
+#[test]
+fn law_15_a_step_is_not_told_while_a_route_that_could_not_be_read_stays_behind() {
+    let mut scene = Scene::pushed_until("baking");
+    let other = crate::ids::RouteArn(format!("{RULE}4"));
+    let rollout = scene.status.rollout.as_mut().unwrap();
+    let expected = rollout.routes[&RULE.into()].clone();
+    rollout.routes.insert(other.clone(), expected);
+    let read = scene.seen.routes[&RULE.into()].clone();
+    scene.seen.routes.insert(other.clone(), Reading::Unknown("throttled".to_owned()));
+    *scene.targets(Colour::Blue) = TargetCounts { unhealthy: 2, ..Default::default() };
+    confirmed(&mut scene);
+    let to_other = |scene: &Scene| {
+        let effects = scene.last.iter().flat_map(|decision| &decision.effects);
+        effects.filter(|e| matches!(&e.action, Action::Weights { route, .. } if *route == other)).count()
+    };
+    assert_eq!(to_other(&scene), 1, "it is written as well");
+    scene.weigh(0, 100);
+    scene.seen.routes.insert(other.clone(), read);
+    scene.pass(Span::secs(10));
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "shifting", "one route still has the weights from before");
+    assert!(!told(&scene).iter().any(|milestone| matches!(milestone, Milestone::Step { .. })));
 }

@@ -1,6 +1,6 @@
 //! Capacity never shrinks, and alarms belong to a side (laws 9 and 10).
 
-use super::{MS, called, fired, look_at, push, raises, silent, since, started, throttled};
+use super::{MS, called, confirmed, fired, look_at, push, raises, silent, since, started, throttled};
 use crate::decide::fixture::{RULE, Scene, alarm, image, tg, weights};
 use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
@@ -253,4 +253,27 @@ fn law_10_an_alarm_of_the_candidate_holds_the_first_raise_by_name() {
     scene.seen.alarms.insert("green-5xx".into(), alarm(AlarmState::Alarm));
     let decision = scene.look(&[]);
     assert_eq!((raises(&scene), decision.waiting), (false, Waiting::AlarmsFiring(vec!["green-5xx".to_owned()])));
+}
+
+#[test]
+fn law_9_a_rollout_that_a_person_lets_go_on_from_its_rest_suspends_scale_in_again_first() {
+    let mut scene = scaled();
+    scene.until("resting");
+    let active = ScalingReading { min: 2, max: 8, suspended: Suspended::default() };
+    scene.seen.colours.get_mut(&Colour::Green).unwrap().scaling = Reading::Known(Some(active));
+    let free = |scene: &Scene| {
+        let reading = scene.seen.colours[&Colour::Green].scaling.known().copied().flatten();
+        reading.is_some_and(|reading| !reading.suspended.scale_in)
+    };
+    assert!(free(&scene), "the new side scales again");
+    scene.weigh(30, 70);
+    confirmed(&mut scene);
+    scene.look(&[IntentKind::Resume { rollout: scene.id() }]);
+    for _ in 0..6 {
+        scene.look(&[]);
+        assert!(!(raises(&scene) && free(&scene)), "traffic is raised while green may scale in");
+        scene.obey();
+        scene.pass(Span::secs(10));
+    }
+    assert!(!free(&scene));
 }
