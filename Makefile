@@ -43,7 +43,8 @@ clippy:
 # The functions and the command are built first: the scenario tests run the real binaries.
 unit:
 	$(CARGO) build --locked $(PACKAGES)
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --exclude sim --exclude explore
+	$(CARGO) test --locked -p sim -p explore -- --nocapture
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
@@ -86,12 +87,19 @@ explore: prerequisites
 MINUTES ?= 4
 kill-matrix: prerequisites
 	$(CARGO) build --locked $(PACKAGES) -p tests --bins
-	$(TARGET)/debug/kill_matrix --minutes $(MINUTES) --jobs 8 --seed $$(git rev-parse --short HEAD)
+	$(TARGET)/debug/kill_matrix --minutes $(MINUTES) --jobs 4 --seed $$(git rev-parse --short HEAD)
 
 #   make mutants   mutation testing of the core, about 45 minutes: make mutants SHARD=0/8 for a part
 mutants: prerequisites
 	@command -v cargo-mutants >/dev/null || { echo "cargo-mutants is missing: cargo install cargo-mutants --locked"; exit 2; }
 	PROPTEST_CASES=8 $(CARGO) mutants -o $(TARGET) --no-times --colors never $(if $(SHARD),--shard $(SHARD))
+
+#   make fuzz      looks for bytes that break a reader (nightly, cargo-fuzz): make fuzz FUZZ=config RUNS=20000000
+FUZZ ?= intake config routes_xml wire notices status
+RUNS ?= 1000000
+fuzz:
+	@for t in $(FUZZ); do mkdir -p fuzz/work/$$t && nice cargo +nightly fuzz run --fuzz-dir fuzz -s none $$t \
+		fuzz/work/$$t fuzz/corpus/$$t -- -dict=fuzz/dict/$$t -max_len=262144 -rss_limit_mb=1024 -timeout=10 -runs=$(RUNS) || exit 1; done
 
 #   make release   the functions as they are deployed, for this machine's architecture
 release: prerequisites

@@ -292,7 +292,7 @@ pub(crate) struct CheckAccount {
     #[arg(long, value_name = "ARN")]
     pub(crate) listener: Option<String>,
     /// Check these beliefs only, by their numbers in docs/assumptions.md
-    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    #[arg(value_parser = belief_number, long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) only: Vec<u32>,
     /// Say what would be made, where, and what it costs; make nothing
     #[arg(long)]
@@ -461,6 +461,11 @@ pub(crate) struct Endpoint {
         hide_default_value = true
     )]
     pub(crate) endpoint: String,
+}
+
+/// A number of docs/assumptions.md.
+fn belief_number(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "write numbers of docs/assumptions.md, such as 3 or 3,12".to_owned())
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Time {
     /// The earliest multiple of `period` that is not before this time.
     #[must_use]
     pub fn ceil(self, period: Span) -> Time {
-        Time(self.0.div_ceil(period.0.max(1)) * period.0.max(1))
+        Time(self.0.div_ceil(period.0.max(1)).saturating_mul(period.0.max(1)))
     }
 
     /// Reads an RFC 3339 time, or the variant CloudWatch puts into events (`+0000` without a colon).
@@ -196,5 +196,6 @@ mod tests {
         assert_eq!(Time(61_000).floor(minute), Time(60_000));
         assert_eq!(Time(61_000).ceil(minute), Time(120_000));
         assert_eq!(Time(60_000).ceil(minute), Time(60_000));
+        assert_eq!(Time(u64::MAX).ceil(minute), Time(u64::MAX), "there is no later time");
     }
 }

@@ -85,8 +85,8 @@ pub fn same_shares(a: &Weights, b: &Weights) -> bool {
 /// Whether all of the two sides' weight is on the stable side.
 #[must_use]
 pub fn all_on_stable(weights: &Weights, sides: &Sides) -> bool {
-    let sum = |side: &BTreeSet<TargetGroupArn>| -> u32 {
-        weights.iter().filter(|(tg, _)| side.contains(*tg)).map(|(_, &w)| w).sum()
+    let sum = |side: &BTreeSet<TargetGroupArn>| -> u64 {
+        weights.iter().filter(|(tg, _)| side.contains(*tg)).map(|(_, &w)| u64::from(w)).sum()
     };
     sum(&sides.stable) > 0 && sum(&sides.candidate) == 0
 }
@@ -152,6 +152,13 @@ mod tests {
         assert!(same_shares(&weights(&[("b", 1), ("g", 0)]), &weights(&[("b", 100), ("g", 0)])));
         assert!(!same_shares(&weights(&[("b", 99), ("g", 1)]), &weights(&[("b", 100), ("g", 0)])));
         assert!(!same_shares(&weights(&[("b", 1)]), &weights(&[("b", 1), ("g", 0)])));
+    }
+
+    #[test]
+    fn a_sum_of_weights_beyond_what_alb_takes_is_no_zero() {
+        let all = weights(&[("b1", 1 << 31), ("b2", 1 << 31), ("g", 0)]);
+        assert!(all_on_stable(&all, &sides(&["b1", "b2"], &["g"])));
+        assert_eq!(candidate_percent(&all, &sides(&["g"], &["b1", "b2"])), Some(100));
     }
 
     proptest! {

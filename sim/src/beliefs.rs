@@ -25,7 +25,7 @@ pub fn play(name: &str, seeds: Range<u64>) -> Vec<(u8, String)> {
         let mut schedule = Schedule::draw(seed);
         turn_over(&mut schedule.pace.settings.beliefs, name);
         let violation = run(&schedule, None, false).violation?;
-        let again = format!("cargo run -p sim --release -- --replay {seed} --belief {name}");
+        let again = format!("cargo run --profile sim -p sim -- --replay {seed} --belief {name}");
         Some((violation.law, format!("{name}, seed {seed}: {violation}\n  replay: {again}")))
     };
     seeds.filter_map(played).collect()

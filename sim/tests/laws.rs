@@ -18,7 +18,7 @@ const THREADS: usize = 2;
 const CLEAN: u64 = 240;
 
 /// The most schedules until a bug must have been caught.
-const UNTIL: u64 = 1_500;
+const UNTIL: u64 = 6_000;
 
 fn on_all_threads(work: impl Fn() + Sync) {
     std::thread::scope(|scope| {
@@ -42,7 +42,7 @@ fn no_law_is_broken_and_everything_is_reached() {
             let mut all = all.lock().unwrap();
             all.0.add(&outcome.counts);
             if let Some(violation) = outcome.violation {
-                all.1.push(format!("seed {seed}: {violation}\n  cargo run -p sim --release -- --replay {seed}"));
+                all.1.push(format!("seed {seed}: {violation}\n  cargo run --profile sim -p sim -- --replay {seed}"));
             }
         }
     });
@@ -111,12 +111,8 @@ fn every_transition_that_a_table_names_is_between_phases() {
 const TURNED_OVER: u64 = 12;
 
 /// Beliefs whose being wrong is not safe, each with the law that is broken then (docs/assumptions.md says what follows).
-const UNSAFE: &[(&str, u8)] = &[
-    ("modify_rule_keeps_conditions", 7),
-    ("definitions_are_listed_in_time", 12),
-    ("suspension_keeps_bounds", 9),
-    ("rules_read_back_at_once", 15),
-];
+const UNSAFE: &[(&str, u8)] =
+    &[("modify_rule_keeps_conditions", 7), ("definitions_are_listed_in_time", 12), ("suspension_keeps_bounds", 9)];
 
 #[test]
 fn no_law_is_broken_where_a_belief_about_aws_is_wrong() {

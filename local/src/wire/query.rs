@@ -4,6 +4,10 @@ use super::members;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// The deepest name taken: AWS's have at most a dozen parts. Each part is a level of the document, and what reads a document
+/// calls itself once per level.
+const DEEPEST: usize = 40;
+
 /// One level of the dotted names.
 #[derive(Default)]
 struct Node {
@@ -20,7 +24,8 @@ pub(super) fn fields(form: &[u8]) -> Vec<(String, String)> {
 pub(super) fn input(fields: &[(String, String)]) -> Value {
     let mut root = Node::default();
     for (name, text) in fields {
-        if name == "Action" || name == "Version" {
+        // A name that is too deep is none of AWS's, and ignored like every name that an operation does not know.
+        if name == "Action" || name == "Version" || name.split('.').nth(DEEPEST).is_some() {
             continue;
         }
         let mut node = &mut root;
@@ -118,6 +123,15 @@ mod tests {
         let want = json!({"Actions": [], "A": {"AuthenticationRequestExtraParams": {"k": "v"}},
             "MessageAttributes": {"n": {"DataType": "String", "StringValue": "x"}}});
         assert_eq!(read(form), want);
+    }
+
+    #[test]
+    fn a_name_deeper_than_any_of_aws_is_ignored() {
+        let deep = |parts: usize| format!("Port=80&a{}=1", ".a".repeat(parts - 1));
+        assert_eq!(read(&deep(DEEPEST)).as_object().map(serde_json::Map::len), Some(2));
+        for parts in [DEEPEST + 1, 100_000] {
+            assert_eq!(read(&deep(parts)), json!({"Port": 80}));
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@ const STANDBY: Span = Span::mins(10);
 const QUIET: Span = Span::secs(30);
 /// The longest time of anything: SQS keeps a queue's messages at most 14 days, and nobody bakes longer than a day.
 const LONGEST: Span = Span::mins(24 * 60);
+/// The longest pattern or range: ECR's tags have at most 128 characters. A matcher's size, and the depth to which the library
+/// that builds it calls itself, grow with the pattern; both end the process when it has some ten thousand characters.
+const LONGEST_PATTERN: usize = 256;
 
 pub(super) fn check(file: &File) -> Result<Vec<ServiceConfig>, ConfigError> {
     if file.version != 1 {
@@ -135,6 +138,13 @@ fn images(typed: &ServiceTyped, name: &str) -> Result<Vec<ImageRule>, ConfigErro
                 ));
             }
             match &image.tags {
+                TagRule::Semver(pattern) | TagRule::Glob(pattern) if pattern.len() > LONGEST_PATTERN => {
+                    let long = pattern.len();
+                    return Err(meaning(
+                        &place,
+                        format!("a pattern of {long} bytes is longer than {LONGEST_PATTERN}; tags have at most 128"),
+                    ));
+                }
                 TagRule::Semver(range) => {
                     semver::VersionReq::parse(range).map(drop).map_err(|why| {
                         meaning(&place, format!("`{range}` is not a range of versions ({why}); write >=1.0.0"))

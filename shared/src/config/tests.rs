@@ -91,6 +91,10 @@ fn every_error_says_where_and_what_to_do() {
 #[test]
 fn what_is_just_within_a_limit_is_accepted_and_what_is_just_beyond_is_not() {
     let long = |n: usize| format!("name: {}\n", "a".repeat(n));
+    let glob = |part: &str, times| {
+        let end = if part.starts_with('{') { "}" } else { "" };
+        format!("{{ glob: \"{}{}\" }}", part.repeat(times), end.repeat(times))
+    };
     let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/shop/1/2/3";
     let cases = [
         ("name: shop-api\n", long(100), long(101)),
@@ -107,6 +111,10 @@ fn what_is_just_within_a_limit_is_accepted_and_what_is_just_beyond_is_not() {
         ("repository: shop-api", "repository: shop/api".to_owned(), "repository: 1.dkr.amazonaws.com/x".to_owned()),
         (">=1.0.0", ">=1, <3".to_owned(), "one".to_owned()),
         ("{ semver: \">=1.0.0\" }", "{ glob: \"v*\" }".to_owned(), "{ glob: \"v[\" }".to_owned()),
+        ("{ semver: \">=1.0.0\" }", glob("?", 256), glob("?", 257)),
+        // Longer ones end the process: by the matcher's size, and by the depth of nested alternatives.
+        ("{ semver: \">=1.0.0\" }", glob("{a,", 64), glob("?", 200_000)),
+        ("{ semver: \">=1.0.0\" }", glob("[!a]", 64), glob("{a,", 40_000)),
         ("{ semver: \">=1.0.0\" }", "{ exact: x }".to_owned(), "{ exact: \"\" }".to_owned()),
     ];
     for (from, within, beyond) in cases {

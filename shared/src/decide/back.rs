@@ -4,7 +4,7 @@ use crate::decision::{Action, Waiting};
 use crate::ids::RouteArn;
 use crate::notice::Milestone;
 use crate::observation::Reading;
-use crate::rollout::{Cause, Expected, Outcome, Phase, Rollout, ScalingWanted, Target};
+use crate::rollout::{Candidate, Cause, Expected, ImageRef, Outcome, Phase, Rollout, ScalingWanted, Target};
 use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares, split};
 
 use super::draft::{Draft, what};
@@ -197,13 +197,31 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
     None
 }
 
-/// A superseded rollout's images live on in the one that takes its place, unless that brings its own.
+/// A superseded rollout's images live on in the one that takes its place, unless that brings its own. What a person forced
+/// although it is in quarantine goes no further by itself.
 pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
-    if let (Target::Images(old), Some(next)) = (&rollout.candidate.target, &mut draft.status.next)
-        && let Target::Images(new) = &mut next.target
-    {
-        for (repository, image) in old {
-            new.entry(repository.clone()).or_insert_with(|| image.clone());
-        }
+    let (Target::Images(old), Some(Candidate { target: Target::Images(new), .. })) =
+        (&rollout.candidate.target, &draft.status.next)
+    else {
+        return;
+    };
+    let mut all = new.clone();
+    all.extend(
+        old.iter().filter(|(repository, _)| !new.contains_key(*repository)).map(|(r, i)| (r.clone(), i.clone())),
+    );
+    let mut left = Vec::new();
+    while let Some(held) = inbox::quarantined(&draft.status.quarantine, &all) {
+        let own = |image: &ImageRef| !new.contains_key(&image.repository) && held.digests.contains(&image.digest);
+        let Some(image) = all.values().find(|image| own(image)).cloned() else { break };
+        all.remove(&image.repository);
+        left.push(format!("{}:{}", image.repository, image.tag));
+    }
+    if let Some(next) = &mut draft.status.next {
+        next.target = Target::Images(all);
+    }
+    if !left.is_empty() {
+        let wish = format!("deploy {}", left.join(" and "));
+        let reason = "a newer push took its place, and what is in quarantine does not go along with a push".to_owned();
+        draft.tell(Some(&rollout.id), Milestone::Declined { wish, reason });
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn tell(&mut self, rollout: Option<&RolloutId>, milestone: Milestone) {
-        self.status.notices += 1;
+        self.status.notices = self.status.notices.saturating_add(1);
         self.notices.push(Notice {
             service: self.config.name.clone(),
             rollout: rollout.cloned(),

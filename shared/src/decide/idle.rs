@@ -16,7 +16,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             return;
         }
         draft.status.next = None;
-        draft.status.rollouts += 1;
+        draft.status.rollouts = draft.status.rollouts.saturating_add(1);
         draft.status.rollout = Some(Rollout {
             // With the second it began in: a table made anew must not find the revisions of the one before by their tag.
             id: RolloutId(format!("{}-{}-{:x}", draft.config.name, draft.status.rollouts, draft.now.0 / 1000)),

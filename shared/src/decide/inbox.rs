@@ -233,7 +233,7 @@ fn promote(draft: &mut Draft<'_>, id: &RolloutId, wished: usize) {
                 *promoted = true;
                 return;
             }
-            Phase::Standby { until } if wished + 1 >= rollout.config.steps.len() => {
+            Phase::Standby { until } if wished.saturating_add(1) >= rollout.config.steps.len() => {
                 *until = (*until).min(now);
                 return;
             }

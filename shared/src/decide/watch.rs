@@ -65,7 +65,7 @@ fn harm(draft: &mut Draft<'_>, rollout: &mut Rollout, candidate: Colour) -> Opti
                 Some(ailing) if ailing.patience <= patience => ailing.since,
                 Some(_) => draft.now,
                 None => {
-                    rollout.relapses += 1;
+                    rollout.relapses = rollout.relapses.saturating_add(1);
                     draft.now
                 }
             };

@@ -39,7 +39,9 @@ fn cut(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     let mut kept: String = text.chars().take(most - 1).collect();
+    // `&amp;` is the longest escape: an `&` further from the end is none, or a whole one.
     if let Some(at) = kept.rfind('&')
+        && kept.len() - at < "&amp;".len()
         && !kept[at..].contains(';')
     {
         kept.truncate(at);
@@ -73,6 +75,12 @@ mod tests {
             "{card}"
         );
         assert!(!refused("x", "<!here>").to_string().contains("<!here>"));
+    }
+
+    #[test]
+    fn a_long_title_is_not_cut_at_an_ampersand_far_from_its_end() {
+        let card = refused(&format!("r&d:{}", "t".repeat(500)), "x");
+        assert_eq!(card["blocks"][0]["text"]["text"].as_str().unwrap().chars().count(), HEADER);
     }
 
     #[test]

@@ -174,7 +174,7 @@ impl Correcting {
     /// One more write, if there may be one.
     pub fn write(slot: &mut Option<Correcting>, found: &str) -> bool {
         let correcting = slot.get_or_insert_with(|| Correcting { found: found.to_owned(), writes: 0 });
-        correcting.writes += 1;
+        correcting.writes = correcting.writes.saturating_add(1);
         correcting.writes <= Self::MOST
     }
 }

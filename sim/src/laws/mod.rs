@@ -110,12 +110,20 @@ fn targets(seen: &Observation, colour: Colour) -> Option<Vec<(&TargetGroupArn, T
     service.target_groups.iter().map(|group| Some((group, *reading.targets.get(group)?.known()?))).collect()
 }
 
+/// The counts of those target groups of a colour that were read.
+fn read_targets(seen: &Observation, colour: Colour) -> Vec<TargetCounts> {
+    let counts = seen.colours.get(&colour).into_iter().flat_map(|reading| reading.targets.values());
+    counts.filter_map(|counts| counts.known().copied()).collect()
+}
+
+/// A group that was read has no healthy target; one that was not says nothing.
 fn dead(seen: &Observation, colour: Colour) -> bool {
-    targets(seen, colour).is_some_and(|all| all.iter().any(|(_, counts)| counts.healthy == 0))
+    read_targets(seen, colour).iter().any(|counts| counts.healthy == 0)
 }
 
 fn alive(seen: &Observation, colour: Colour) -> bool {
-    targets(seen, colour).is_some_and(|all| all.iter().all(|(_, counts)| counts.healthy > 0))
+    let read = read_targets(seen, colour);
+    !read.is_empty() && read.iter().all(|counts| counts.healthy > 0)
 }
 
 /// Whether a colour had a healthy target in each of its groups on a route; `None` where one was not read.

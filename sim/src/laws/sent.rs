@@ -18,8 +18,8 @@ use crate::next_door::Who;
 use crate::setup::CLUSTER;
 use crate::view;
 
-/// A process sends a write.
-pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect) {
+/// A process sends a write: what it means, and what goes over the wire.
+pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, input: &Value) {
     let Some(proc) = cloud.procs.get(&pid).filter(|proc| proc.who == Who::Shop) else { return };
     let (role, acting, loaded, honest) =
         (proc.role.clone(), proc.acting.clone(), proc.loaded.clone(), proc.honest.clone());
@@ -37,7 +37,13 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect) {
                 raise(cloud, route, weights, status, &loaded, &honest);
             }
         }
-        Action::Start { colour, revision, desired } => start(cloud, pid, *colour, revision, *desired),
+        Action::Start { revision, desired, .. } => {
+            // Judged is the service that is written to, whatever was meant.
+            let named = |colour: &Colour| input["service"] == cloud.place.config.engine.service(*colour);
+            if let Some(to) = Colour::BOTH.into_iter().find(named) {
+                start(cloud, pid, to, revision, *desired);
+            }
+        }
         Action::Scale { colour, desired } => shrink(cloud, pid, *colour, *desired, status),
         Action::Scaling { colour, wanted } => {
             let carries = status.rollout.as_ref().is_some_and(|rollout| rollout.phase.flippable());
@@ -255,8 +261,7 @@ fn not_empty(cloud: &Cloud, colour: Colour) -> Option<String> {
     (ago < margin).then(|| format!("{colour} had weight {ago} ms ago"))
 }
 
-fn start(cloud: &mut Cloud, pid: Pid, colour: Colour, revision: &RevisionArn, desired: u32) {
-    let to = if cloud.bug == Some(crate::bugs::Bug::StartsOnLive) { colour.other() } else { colour };
+fn start(cloud: &mut Cloud, pid: Pid, to: Colour, revision: &RevisionArn, desired: u32) {
     let service = described(cloud, to);
     let other = view::text(&service, "taskDefinition") != revision.as_str();
     let runs = view::count(&service["runningCount"]) > 0;

@@ -103,7 +103,7 @@ impl Port {
         let (landing, fault) = {
             let cloud = &mut *self.cloud.borrow_mut();
             cloud.steps += 1;
-            laws::sent(cloud, self.pid, effect);
+            laws::sent(cloud, self.pid, effect, &input);
             let rollout = cloud
                 .procs
                 .get(&self.pid)

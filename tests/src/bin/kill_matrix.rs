@@ -109,7 +109,7 @@ async fn record(stories: &[Story], times: u32, jobs: usize, functions: &Path) ->
             let (story, functions, slots) = (*story, functions.to_owned(), slots.clone());
             playing.spawn(async move {
                 let _slot = slots.acquire().await;
-                (story, play(story, None, &functions).await)
+                (story, steadily(story, None, &functions).await)
             });
         }
     }
@@ -207,6 +207,18 @@ struct Run {
     skipped: usize,
 }
 
+/// A story whose users were starved by a busy machine says nothing: it is played again.
+async fn steadily(story: Story, case: Option<&Case>, functions: &Path) -> Played {
+    let mut played = play(story, case, functions).await;
+    for _again in 1..TRIES {
+        if !played.starved {
+            break;
+        }
+        played = play(story, case, functions).await;
+    }
+    played
+}
+
 async fn run(list: Vec<Case>, jobs: usize, until: Option<Instant>, functions: PathBuf) -> Run {
     let (slots, whole) = (Arc::new(Semaphore::new(jobs.max(1))), list.len());
     let mut playing: JoinSet<(Case, Option<Played>)> = JoinSet::new();
@@ -217,22 +229,21 @@ async fn run(list: Vec<Case>, jobs: usize, until: Option<Instant>, functions: Pa
             if until.is_some_and(|until| Instant::now() > until) {
                 return (case, None);
             }
-            let mut played = play(case.story, Some(&case), &functions).await;
-            for _again in 1..TRIES {
-                if !played.starved {
-                    break;
-                }
-                played = play(case.story, Some(&case), &functions).await;
-            }
+            let played = steadily(case.story, Some(&case), &functions).await;
             (case, Some(played))
         });
     }
     let mut result = Run::default();
     let mut done = 0;
     while let Some(ended) = playing.join_next().await {
-        let Ok((case, Some(played))) = ended else {
-            result.skipped += 1;
-            continue;
+        let (case, played) = match ended {
+            Ok((case, Some(played))) => (case, played),
+            Ok((_, None)) => {
+                result.skipped += 1;
+                continue;
+            }
+            // A case that could not even be played to its end is no case that was left out.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         done += 1;
         let line = match (played.wrong.is_empty(), played.struck) {

@@ -195,3 +195,35 @@ fn law_14_two_images_that_hurt_together_are_quarantined_together() {
     scene.look(&[one]);
     assert_eq!(declined(&scene), None, "one of them alone is not what hurt");
 }
+
+#[test]
+fn law_14_what_was_forced_out_of_quarantine_does_not_go_along_with_the_next_push() {
+    let mut scene = Scene::new();
+    let sidecar = |version: u8| ImageRef {
+        repository: "shop-proxy".to_owned(),
+        ..image(&format!("v{version}.0.0"), version + 100, Time(u64::from(version) + 100))
+    };
+    let rule = ImageRule { repository: "shop-proxy".to_owned(), ..scene.config.images[0].clone() };
+    scene.config.images.push(rule);
+    scene.look(&[push(2)]);
+    scene.until("starting");
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    scene.until("idle");
+    assert_eq!(scene.status.quarantine.len(), 1);
+    scene.look(&[forced(2)]);
+    scene.until("starting");
+    scene.look(&[IntentKind::Push { image: sidecar(3) }]);
+    let mut declined_deploy = false;
+    for _ in 0..200 {
+        scene.look(&[]);
+        declined_deploy |= declined(&scene).is_some_and(|reason| reason.contains("quarantine"));
+        if scene.status.rollouts == 3 {
+            break;
+        }
+        scene.obey();
+        scene.pass(Span::secs(10));
+    }
+    let rollout = scene.status.rollout.clone().expect("the sidecar's rollout");
+    assert_eq!(crate::decide::draft::what(&rollout.candidate), "shop-proxy:v3.0.0");
+    assert!(declined_deploy, "and that is told");
+}
