@@ -87,7 +87,7 @@ explore: prerequisites
 MINUTES ?= 4
 kill-matrix: prerequisites
 	$(CARGO) build --locked $(PACKAGES) -p tests --bins
-	$(TARGET)/debug/kill_matrix --minutes $(MINUTES) --jobs 4 --seed $$(git rev-parse --short HEAD)
+	$(TARGET)/debug/kill_matrix --minutes $(MINUTES) --jobs 6 --seed $$(git rev-parse --short HEAD)
 
 #   make mutants   mutation testing of the core, about 45 minutes: make mutants SHARD=0/8 for a part
 mutants: prerequisites
