@@ -98,8 +98,8 @@ mutants: prerequisites
 FUZZ ?= intake config routes_xml wire notices status
 RUNS ?= 1000000
 fuzz:
-	@for t in $(FUZZ); do mkdir -p fuzz/work/$$t && nice cargo +nightly fuzz run --fuzz-dir fuzz -s none $$t \
-		fuzz/work/$$t fuzz/corpus/$$t -- -dict=fuzz/dict/$$t -max_len=262144 -rss_limit_mb=1024 -timeout=10 -runs=$(RUNS) || exit 1; done
+	@for t in $(FUZZ); do mkdir -p fuzz/found/$$t && nice cargo +nightly fuzz run --fuzz-dir fuzz -s none $$t \
+		fuzz/found/$$t fuzz/corpus/$$t -- -dict=fuzz/dict/$$t -max_len=262144 -rss_limit_mb=1024 -timeout=10 -runs=$(RUNS) || exit 1; done
 
 #   make release   the functions as they are deployed, for this machine's architecture
 release: prerequisites
