@@ -5,7 +5,7 @@ use shared::decision::{Action, Effect};
 use shared::ports::{Actuator, EffectError};
 
 use crate::world::World;
-use crate::{revisions, routes, scaling, services};
+use crate::{native, revisions, routes, scaling, services};
 
 impl Actuator for World {
     async fn apply(&self, config: &ServiceConfig, effect: &Effect) -> Result<(), EffectError> {
@@ -19,6 +19,11 @@ impl Actuator for World {
             Action::Start { colour, revision, desired } => {
                 services::start(&clients.ecs, config, *colour, revision, *desired, &budget).await
             }
+            Action::Deploy { revision, configuration } => {
+                native::deploy(&clients.ecs, config, revision, configuration.as_ref(), &budget).await
+            }
+            Action::Stop { deployment } => native::stop(&clients.ecs, deployment, &budget).await,
+            Action::Continue { deployment, hook } => native::go_on(&clients.ecs, deployment, hook, &budget).await,
             Action::Scale { colour, desired } => {
                 services::scale(&clients.ecs, config, *colour, *desired, &budget).await
             }

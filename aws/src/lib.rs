@@ -13,6 +13,7 @@ mod errors;
 pub mod images;
 pub mod lambda;
 pub mod lookup;
+mod native;
 mod observer;
 mod raw;
 mod requests;

@@ -9,7 +9,7 @@ use shared::ports::Observer;
 use shared::time::Time;
 
 use crate::world::World;
-use crate::{alarms, requests, revisions, routes, scaling, services, targets};
+use crate::{alarms, native, requests, revisions, routes, scaling, services, targets};
 
 type Services = BTreeMap<Colour, Reading<Option<ServiceReading>>>;
 type Targets = BTreeMap<TargetGroupArn, Reading<TargetCounts>>;
@@ -20,9 +20,9 @@ impl Observer for World {
         self.anchors.look(&config.name, at);
         let routes = async {
             if ask.routes {
-                routes::read(&self.clients.elb, &config.engine.routes).await
+                routes::read(&self.clients.elb, config.engine.routes()).await
             } else {
-                config.engine.routes.iter().map(|route| (route.clone(), Reading::not_asked())).collect()
+                config.engine.routes().iter().map(|route| (route.clone(), Reading::not_asked())).collect()
             }
         };
         let alarms = async {
@@ -41,8 +41,14 @@ impl Observer for World {
                 None => Reading::not_asked(),
             }
         };
-        let (routes, (services, targets, requests), alarms, mut scaling, registered) =
-            tokio::join!(routes, self.inside(config, ask, at), alarms, scaling, registered);
+        let native = async {
+            match (config.engine.native(), ask.native) {
+                (Some(native), Some(since)) => native::read(&self.clients, config, native, since, ask.targets).await,
+                (None, _) | (_, None) => Reading::not_asked(),
+            }
+        };
+        let (routes, (services, targets, requests), alarms, mut scaling, registered, native) =
+            tokio::join!(routes, self.inside(config, ask, at), alarms, scaling, registered, native);
         let colours = Colour::BOTH.into_iter().map(|colour| {
             let mut reading = ColourReading::nothing();
             if let Some(service) = services.get(&colour) {
@@ -62,14 +68,15 @@ impl Observer for World {
             }
             (colour, reading)
         });
-        Observation { at, routes, colours: colours.collect(), alarms, registered, failures: Vec::new() }
+        Observation { at, routes, colours: colours.collect(), alarms, registered, native, failures: Vec::new() }
     }
 }
 
 impl World {
     /// The services, and what hangs on their target groups.
     async fn inside(&self, config: &ServiceConfig, ask: &Ask, at: Time) -> (Services, Targets, Requests) {
-        if !(ask.services || ask.targets || ask.requests.is_some()) {
+        let wanted = ask.services || ask.targets || ask.requests.is_some();
+        if !wanted || config.engine.native().is_some() {
             return (Services::new(), Targets::new(), Requests::new());
         }
         let services = services::read(&self.clients.ecs, config).await;

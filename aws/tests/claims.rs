@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use aws::store::ApplyError;
 use aws::{Clients, Table};
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
-use common::{RULE, config};
+use common::{RULE, config, with_routes};
 use serde_json::{Value, json};
 use shared::config::ServiceConfig;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -123,9 +123,7 @@ async fn table(bug: Bug) -> Table {
 
 /// A service with colours of its own that claims the same rule as all the others.
 fn rival(name: &str) -> ServiceConfig {
-    let mut config = config(name);
-    config.engine.routes = self::config("shop").engine.routes;
-    config
+    with_routes(config(name), &config("shop"))
 }
 
 /// Every way in which a table breaks the law: a thing that two configured services claim, one whose owner is somebody else,
@@ -205,8 +203,7 @@ async fn law_11_is_broken_by_a_table_that_tears_transactions() {
 async fn law_11_a_rule_given_up_is_free_for_one_of_those_that_want_it() {
     let table = table(Bug::None).await;
     table.apply_config(&rival("a"), "tester").await.unwrap();
-    let mut moved = rival("a");
-    moved.engine.routes = config("a").engine.routes;
+    let moved = with_routes(rival("a"), &config("a"));
     let (given_up, taken) =
         (table.apply_config(&moved, "tester"), async { table.apply_config(&rival("b"), "tester").await.is_ok() });
     let (given_up, taken) = tokio::join!(given_up, taken);

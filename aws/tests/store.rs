@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
     StreamViewType,
 };
-use common::{RULE, config};
+use common::{RULE, config, with_routes};
 use shared::ids::{IntentId, ServiceName};
 use shared::notice::{Milestone, Notice};
 use shared::ports::{HistoryEntry, Save, Store, StoreError};
@@ -171,14 +171,12 @@ async fn of_eight_saves_at_once_one_wins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_thing_has_one_owner_until_it_is_released() {
     let table = with_shop().await;
-    let mut thief = config("thief");
-    thief.engine.routes = config("shop").engine.routes;
+    let thief = with_routes(config("thief"), &config("shop"));
     let refused = table.apply_config(&thief, "tester").await.unwrap_err();
     assert!(matches!(&refused, ApplyError::Taken { thing, owner } if thing == RULE && owner == "shop"), "{refused}");
     assert_eq!(table.services().await.unwrap(), [shop()], "nothing of the refused one is written");
     // The owner gives the rule up for another one, and takes another alarm.
-    let mut moved = config("shop");
-    moved.engine.routes = config("elsewhere").engine.routes;
+    let mut moved = with_routes(config("shop"), &config("elsewhere"));
     moved.alarms = config("elsewhere").alarms;
     table.apply_config(&moved, "tester").await.unwrap();
     table.apply_config(&thief, "tester").await.unwrap();

@@ -87,7 +87,7 @@ fn answer<'a>(record: &Record, notices: impl Iterator<Item = &'a Notice>, now: T
 }
 
 fn begins_anew(notice: &Notice) -> bool {
-    matches!(notice.milestone, Milestone::Started { .. } | Milestone::Completed { .. })
+    matches!(notice.milestone, Milestone::Started { .. } | Milestone::Deploying { .. } | Milestone::Completed { .. })
 }
 
 /// What a person asks `why` about: everything that did not go its way.
@@ -101,8 +101,12 @@ fn matters(notice: &Notice) -> bool {
         | Milestone::Call { .. }
         | Milestone::Corrected { .. }
         | Milestone::Changed { .. }
+        | Milestone::Gate { .. }
+        | Milestone::Superseded { .. }
         | Milestone::Declined { .. } => true,
+        Milestone::Foreign { good, ref ended, .. } => ended.is_some() && !good,
         Milestone::Started { .. }
+        | Milestone::Deploying { .. }
         | Milestone::Step { .. }
         | Milestone::Completed { .. }
         | Milestone::Observed { .. }
@@ -153,6 +157,10 @@ fn todo(record: &Record, now: Time) -> String {
         Phase::Registering { .. } | Phase::Starting | Phase::Shifting { .. } => {
             format!("nothing; flipback abort {name} takes it back")
         }
+        Phase::Deploying if rollout.native.paused => {
+            format!("flipback promote {name} answers the pause that waits, flipback abort {name} takes it back")
+        }
+        Phase::Deploying => format!("nothing: ECS moves the traffic by itself; flipback abort {name} takes it back"),
         Phase::Baking { .. } => {
             format!("nothing; flipback promote {name} ends the bake now, flipback abort {name} takes it back")
         }
@@ -164,7 +172,9 @@ fn todo(record: &Record, now: Time) -> String {
         Phase::Retiring | Phase::Resting => {
             format!("nothing; flipback rollback {name} would deploy the revision before again")
         }
-        Phase::Returning { .. } | Phase::Clearing { .. } => "nothing: it goes back by itself".to_owned(),
+        Phase::Returning { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } => {
+            "nothing: it goes back by itself".to_owned()
+        }
     }
 }
 

@@ -61,6 +61,8 @@ fn rollout(rollout: &mut Rollout, f: &impl Fn(Time) -> Time) {
     match &mut rollout.phase {
         Phase::Registering { sent } => *sent = sent.map(f),
         Phase::Standby { until } => *until = f(*until),
+        // The world here has the managed engine only.
+        Phase::Deploying | Phase::Stopping { .. } => {}
         Phase::Holding
         | Phase::Starting
         | Phase::Shifting { .. }

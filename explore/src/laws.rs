@@ -102,7 +102,13 @@ pub(crate) fn called(state: &mut State, process: &mut Process, effect: &Effect) 
         Action::Weights { .. } => "weights",
         Action::Start { .. } => "a revision",
         Action::Scale { colour, desired: wanted } if desired(*colour).is_none_or(|now| *wanted < now) => "scaling down",
-        Action::Scale { .. } | Action::Scaling { .. } | Action::Register { .. } | Action::Tidy { .. } => return,
+        Action::Deploy { .. } => "a native deployment",
+        Action::Scale { .. }
+        | Action::Scaling { .. }
+        | Action::Register { .. }
+        | Action::Stop { .. }
+        | Action::Continue { .. }
+        | Action::Tidy { .. } => return,
     };
     if !process.kinds.contains(&kind) {
         process.kinds.push(kind);
@@ -141,6 +147,9 @@ pub(crate) fn sent(state: &mut State, process: &Process, effect: &Effect, deadli
                 state.breaks(8, "a forward write over weights that somebody else wrote");
             }
             raise(state, weights, status, honest);
+        }
+        Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } => {
+            state.breaks(7, format!("the managed engine sends an effect of the native one: {effect}"));
         }
         Action::Start { colour, .. } => {
             if read(honest, *colour) != Some(0) {
@@ -263,6 +272,9 @@ pub(crate) fn landed(state: &mut State, action: &Action, rollout: Option<&Rollou
         | Action::Scale { .. }
         | Action::Scaling { .. }
         | Action::Weights { .. }
+        | Action::Deploy { .. }
+        | Action::Stop { .. }
+        | Action::Continue { .. }
         | Action::Tidy { .. } => {}
     }
 }
@@ -317,7 +329,7 @@ fn ends(state: &mut State, process: &Process, ended: &Rollout, saving: &Saving, 
     let live = match &last.outcome {
         Outcome::Completed => ended.stable.map(Colour::other),
         Outcome::RolledBack(_) | Outcome::Cancelled(_) => ended.stable,
-        Outcome::Refused(_) | Outcome::GivenUp(_) | Outcome::Observed => return,
+        Outcome::Refused(_) | Outcome::GivenUp(_) | Outcome::Observed | Outcome::Superseded(_) => return,
     };
     let flies = |action: &Action| !matches!(action, Action::Register { .. } | Action::Tidy { .. });
     let late = state.world.late.iter().any(|l| l.forward && l.rollout.as_ref() == Some(&ended.id) && flies(&l.action));
@@ -370,6 +382,8 @@ pub(crate) fn silent(state: &mut State) {
     let limit = match &rollout.phase {
         Phase::Holding => config.hold_deadline,
         Phase::Registering { .. } => config.start_deadline,
+        // The native engine's, which this world does not have.
+        Phase::Deploying | Phase::Stopping { .. } => stall,
         Phase::Starting => {
             let pause = rollout.paused.map_or(Span(0), |_| Span(paused.0 + stall.0));
             config.start_deadline.max(pause)
@@ -397,7 +411,7 @@ pub(crate) fn silent(state: &mut State) {
 pub(crate) fn resting(state: &mut State) {
     let changed = state.status.last.as_ref().is_some_and(|last| match last.outcome {
         Outcome::Completed | Outcome::RolledBack(_) | Outcome::Cancelled(_) => true,
-        Outcome::Refused(_) | Outcome::GivenUp(_) | Outcome::Observed => false,
+        Outcome::Refused(_) | Outcome::GivenUp(_) | Outcome::Observed | Outcome::Superseded(_) => false,
     });
     if !state.idle() || state.meddled || state.given_up || !changed {
         return;

@@ -219,7 +219,8 @@ impl World {
                     side.running = side.running.min(side.desired);
                 }
             }
-            Action::Tidy { .. } => {}
+            // This world has the managed engine only.
+            Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } | Action::Tidy { .. } => {}
         }
     }
 

@@ -111,13 +111,13 @@ fn accepted(config: &ServiceConfig) {
     let pinned = serde_json::to_string(config).expect("a configuration can be pinned");
     assert_eq!(serde_json::from_str::<ServiceConfig>(&pinned).as_ref().ok(), Some(config), "{pinned}");
     assert!(config.steps.windows(2).all(|pair| pair[0].weight < pair[1].weight));
-    assert!(config.steps.last().is_some_and(|step| step.weight == 100));
+    assert_eq!(config.steps.last().is_some_and(|step| step.weight == 100), config.engine.native().is_none());
     let timing = |name: &str, missing_is_quiet| AlarmTiming {
         name: name.into(),
         fires_after: Some(Span::mins(3)),
         missing_is_quiet,
     };
-    let _ = advise(config, &[timing("a", true), timing("b", false)]);
+    let _ = advise(config, &[timing("a", true), timing("b", false)], None);
     for image in &config.images {
         for tag in ["v1.2.3", "release-7", "stable", ""] {
             let registry = config
@@ -150,7 +150,7 @@ pub fn notice(data: &[u8]) {
     let number = rest.iter().fold(0_u64, |sum, &byte| sum.wrapping_mul(257).wrapping_add(u64::from(byte)));
     let (weight, span, time, colour) = (kind, Span(number), Time(number), Colour::Green);
     let what = word();
-    let milestone = match kind % 14 {
+    let milestone = match kind % 18 {
         0 => Milestone::Started {
             what,
             colour,
@@ -169,11 +169,27 @@ pub fn notice(data: &[u8]) {
         },
         6 => Milestone::Refused { what, reason: word(), advice: word() },
         7 => Milestone::Held { what, waits_for: word(), until: time },
-        8 => Milestone::Observed { what, colour },
+        8 => Milestone::Observed { what, colour: (kind & 2 == 0).then_some(colour) },
         9 => Milestone::Call { why: what, advice: word() },
         10 => Milestone::Corrected { found: what, to: colour },
         11 => Milestone::Changed { found: what },
         12 => Milestone::Declined { wish: what, reason: word() },
+        13 => Milestone::Deploying {
+            what,
+            service: word(),
+            from: RevisionArn(word()),
+            strategy: word(),
+            first: kind & 2 == 0,
+        },
+        14 => Milestone::Gate {
+            what,
+            stage: word(),
+            weight: weight.into(),
+            until: (kind & 2 == 0).then_some(time),
+            back: kind & 4 == 0,
+        },
+        15 => Milestone::Foreign { revision: RevisionArn(what), ended: Some(word()), good: kind & 2 == 0 },
+        16 => Milestone::Superseded { what, by: RevisionArn(word()) },
         _ => Milestone::Scaling { findings: text.split('\n').map(str::to_owned).collect() },
     };
     let rollout = (kind & 1 == 0).then(|| word().into());

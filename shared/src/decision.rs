@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Colour, IntentId, RevisionArn, RolloutId, RouteArn};
 use crate::notice::Notice;
 use crate::rollout::{ImageRef, ScalingWanted, Status};
+use crate::strategy::Share;
 use crate::time::{Span, Time};
 use crate::weights::Weights;
 
@@ -62,6 +63,25 @@ pub enum Action {
         /// How many tasks.
         desired: u32,
     },
+    /// Native: one UpdateService with this revision, and with this deployment configuration where one is given; nothing else.
+    Deploy {
+        /// The revision.
+        revision: RevisionArn,
+        /// The whole `deploymentConfiguration`; none: the declared one counts.
+        configuration: Option<serde_json::Value>,
+    },
+    /// Native: StopServiceDeployment with ROLLBACK.
+    Stop {
+        /// The service deployment.
+        deployment: String,
+    },
+    /// Native: ContinueServiceDeployment with CONTINUE, the answer to a pause.
+    Continue {
+        /// The service deployment.
+        deployment: String,
+        /// The pause.
+        hook: String,
+    },
     /// Only the number of tasks.
     Scale {
         /// Whose service.
@@ -99,9 +119,11 @@ impl Effect {
     #[must_use]
     pub fn is_back(&self) -> bool {
         match self.action {
-            Action::Weights { .. } => self.deadline.is_none(),
+            Action::Weights { .. } | Action::Stop { .. } => self.deadline.is_none(),
             Action::Register { .. }
             | Action::Start { .. }
+            | Action::Deploy { .. }
+            | Action::Continue { .. }
             | Action::Scale { .. }
             | Action::Scaling { .. }
             | Action::Tidy { .. } => false,
@@ -120,6 +142,14 @@ impl fmt::Display for Effect {
             Action::Start { colour, revision, desired } => {
                 write!(f, "start {} on {colour} with {desired} tasks", revision.short())
             }
+            Action::Deploy { revision, configuration } => match configuration {
+                Some(all) => {
+                    write!(f, "deploy {} as {}", revision.short(), all["strategy"].as_str().unwrap_or("declared"))
+                }
+                None => write!(f, "deploy {}", revision.short()),
+            },
+            Action::Stop { deployment } => write!(f, "stop deployment {}", last(deployment)),
+            Action::Continue { hook, .. } => write!(f, "continue from the pause {hook}"),
             Action::Scale { colour, desired } => write!(f, "set {colour} to {desired} tasks"),
             Action::Weights { weights, .. } => {
                 let list: Vec<String> = weights
@@ -135,6 +165,11 @@ impl fmt::Display for Effect {
             Action::Tidy { family, keep, .. } => write!(f, "keep {keep} revisions of {}", family.family()),
         }
     }
+}
+
+/// The last part of an ARN.
+fn last(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 fn suspended(wanted: &ScalingWanted) -> &'static str {
@@ -197,6 +232,24 @@ pub enum Waiting {
     Drain(String),
     /// The emptied side is on its way to rest.
     Rest(String),
+    /// Native: another deployment of the service is under way.
+    OtherDeployment(String),
+    /// Native: ECS is at this stage.
+    Stage {
+        /// The stage, or the status where there is none.
+        stage: String,
+        /// The share of the production traffic.
+        weight: Share,
+    },
+    /// Native: a pause waits for a person's answer.
+    Gate {
+        /// At which stage.
+        stage: String,
+        /// Until ECS ends the wait.
+        until: Option<Time>,
+    },
+    /// Native: ECS goes back.
+    EcsBack(String),
     /// A person must look: why.
     Person(String),
 }
@@ -227,6 +280,15 @@ impl fmt::Display for Waiting {
             Waiting::LateWrites(until) => write!(f, "late writes, until {until}"),
             Waiting::Drain(what) => write!(f, "the emptied side to drain: {what}"),
             Waiting::Rest(what) => write!(f, "the emptied side to rest: {what}"),
+            Waiting::OtherDeployment(what) => write!(f, "another deployment to end: {what}"),
+            Waiting::Stage { stage, weight } => write!(f, "ECS: {stage}, {weight} % of the traffic"),
+            Waiting::Gate { stage, until: Some(until) } => {
+                write!(f, "a person: the pause at {stage} wants promote or abort until {until}")
+            }
+            Waiting::Gate { stage, until: None } => {
+                write!(f, "a person: the pause at {stage} wants promote or abort")
+            }
+            Waiting::EcsBack(what) => write!(f, "ECS to go back: {what}"),
             Waiting::Person(what) => write!(f, "a person: {what}"),
         }
     }

@@ -89,6 +89,14 @@ impl Digest {
     }
 }
 
+impl TargetGroupArn {
+    /// The target group's name, the part of the ARN that people use.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or(&self.0)
+    }
+}
+
 impl RevisionArn {
     /// `family:revision`, the part of the ARN that people use.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use crate::config::ServiceConfig;
 use crate::decide::{self, Input};
-use crate::decision::{Action, Decision, Waiting};
+use crate::decision::{Decision, Waiting};
 use crate::ids::ServiceName;
 use crate::notice::{Milestone, tell};
 use crate::observation::EffectFailure;
@@ -173,10 +173,11 @@ async fn rearm<C: Clock, O: Observer, A: Actuator, S: Store, W: Waker>(
 
 fn turns_back(decision: &Decision) -> bool {
     let returning = decision.status.rollout.as_ref().is_some_and(|rollout| match rollout.phase {
-        Phase::Returning { .. } => true,
+        Phase::Returning { .. } | Phase::Stopping { .. } => true,
         Phase::Holding
         | Phase::Registering { .. }
         | Phase::Starting
+        | Phase::Deploying
         | Phase::Shifting { .. }
         | Phase::Baking { .. }
         | Phase::Standby { .. }
@@ -256,7 +257,7 @@ async fn apply<C: Clock, O: Observer, A: Actuator, S: Store, W: Waker>(
         };
         match result {
             Ok(()) => {
-                if let (Action::Weights { .. }, true) = (&effect.action, effect.is_back()) {
+                if effect.is_back() {
                     report.back_written = Some(ports.clock.now());
                 }
                 report.applied.push(effect.to_string());
@@ -277,10 +278,13 @@ async fn apply<C: Clock, O: Observer, A: Actuator, S: Store, W: Waker>(
 fn count(decision: &Decision, report: &mut Report) {
     for notice in &decision.notices {
         match notice.milestone {
-            Milestone::Started { .. } => report.started += 1,
+            Milestone::Started { .. } | Milestone::Deploying { .. } => report.started += 1,
             Milestone::Completed { .. } => report.completed += 1,
             Milestone::GoingBack { .. } | Milestone::Cancelled { .. } => report.rolled_back += 1,
             Milestone::Step { .. }
+            | Milestone::Gate { .. }
+            | Milestone::Foreign { .. }
+            | Milestone::Superseded { .. }
             | Milestone::RolledBack { .. }
             | Milestone::Refused { .. }
             | Milestone::Held { .. }

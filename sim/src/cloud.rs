@@ -358,7 +358,7 @@ impl Cloud {
                 self.laws.weighted.insert(colour, self.now);
             }
         }
-        for route in self.place.config.engine.routes.clone() {
+        for route in self.place.config.engine.routes().to_vec() {
             let answer = self.route_doc(&route);
             self.weights.insert(route, view::weights(view::actions(view::route_of(&answer))));
         }

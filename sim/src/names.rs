@@ -1,5 +1,6 @@
 //! The names under which things are counted. Each list is made with the match that names its enum: a variant without a
-//! name does not compile, and one that is named and never reached fails a long run.
+//! name does not compile, and one that is named and never reached fails a long run. What is named behind the `;` belongs to
+//! the other engine, which is simulated by itself.
 
 use shared::notice::Milestone;
 use shared::rollout::{Cause, IntentKind, Outcome, Phase};
@@ -8,7 +9,8 @@ use crate::faults::{Kind, Part};
 use crate::plots::Plot;
 
 macro_rules! names {
-    ($(#[$doc:meta])* $list:ident, $name:ident($of:ty): $($pattern:pat => $text:literal,)*) => {
+    ($(#[$doc:meta])* $list:ident, $name:ident($of:ty): $($pattern:pat => $text:literal,)*
+     $(; $($other:pat => $word:literal,)*)?) => {
         $(#[$doc])*
         pub const $list: &[&str] = &[$($text,)*];
 
@@ -17,6 +19,7 @@ macro_rules! names {
         pub fn $name(value: &$of) -> &'static str {
             match value {
                 $($pattern => $text,)*
+                $($($other => $word,)*)?
             }
         }
     };
@@ -35,6 +38,9 @@ names! {
     Phase::Resting => "resting",
     Phase::Returning { .. } => "returning",
     Phase::Clearing { .. } => "clearing",
+    ;
+    Phase::Deploying => "deploying",
+    Phase::Stopping { .. } => "stopping",
 }
 
 names! {
@@ -58,6 +64,8 @@ names! {
     Outcome::Refused(_) => "refused",
     Outcome::GivenUp(_) => "given up",
     Outcome::Observed => "observed",
+    ;
+    Outcome::Superseded(_) => "superseded",
 }
 
 names! {
@@ -96,6 +104,11 @@ names! {
     Milestone::Changed { .. } => "changed",
     Milestone::Declined { .. } => "declined",
     Milestone::Scaling { .. } => "scaling",
+    ;
+    Milestone::Deploying { .. } => "deploying",
+    Milestone::Gate { .. } => "gate",
+    Milestone::Foreign { .. } => "foreign",
+    Milestone::Superseded { .. } => "superseded",
 }
 
 names! {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use model::{Millis, RequestHead, Service, World};
 use serde_json::json;
-use shared::config::{Alarms, ImageRule, Managed, Mode, NoTraffic, OnNewPush, ServiceConfig, TagRule};
+use shared::config::{Alarms, Engine, ImageRule, Managed, Mode, NoTraffic, OnNewPush, ServiceConfig, TagRule};
 use shared::ids::{AlarmName, Colour, RouteArn, ServiceName};
 use shared::ports::Record;
 use shared::rollout::Status;
@@ -92,7 +92,11 @@ pub(crate) fn build(world: &mut World, schedule: &Schedule, listener: &str, alar
             container: None,
             tags: TagRule::Semver(">=1.0.0".to_owned()),
         }],
-        engine: Managed { blue: format!("{NAME}-blue"), green: format!("{NAME}-green"), routes: vec![RouteArn(rule)] },
+        engine: Engine::Managed(Managed {
+            blue: format!("{NAME}-blue"),
+            green: format!("{NAME}-green"),
+            routes: vec![RouteArn(rule)],
+        }),
         steps: [50, 100].map(|weight| Step { weight, bake: Span(bake) }).to_vec(),
         alarms: Alarms { both: vec![alarm], ..Alarms::default() },
         accept_no_alarms: false,

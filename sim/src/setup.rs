@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{AwsError, Call, Millis, Service, World};
 use serde_json::{Value, json};
-use shared::config::{Alarms, ImageRule, Managed, Mode, ServiceConfig, TagRule};
+use shared::config::{Alarms, Engine, ImageRule, Managed, Mode, ServiceConfig, TagRule};
 use shared::ids::{AlarmName, Colour, RouteArn};
 use shared::rollout::AlarmSide;
 use shared::time::Span;
@@ -286,7 +286,11 @@ fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(AlarmName, Alar
         name: NAME.into(),
         cluster: CLUSTER.to_owned(),
         images,
-        engine: Managed { blue: "shop-api-blue".to_owned(), green: "shop-api-green".to_owned(), routes },
+        engine: Engine::Managed(Managed {
+            blue: "shop-api-blue".to_owned(),
+            green: "shop-api-green".to_owned(),
+            routes,
+        }),
         steps: schedule.steps.clone(),
         alarms,
         accept_no_alarms: false,

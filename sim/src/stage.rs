@@ -187,7 +187,7 @@ fn intend(cloud: &mut Cloud, what: IntentKind) {
 }
 
 fn weights(cloud: &mut Cloud, green: u8) -> bool {
-    for route in cloud.place.config.engine.routes.clone() {
+    for route in cloud.place.config.engine.routes().to_vec() {
         let answer = cloud.route_doc(&route);
         let doc = view::route_of(&answer);
         let mut weights = view::weights(view::actions(doc));

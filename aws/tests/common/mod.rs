@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use shared::config::ServiceConfig;
+use shared::config::{Engine, ServiceConfig};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -111,4 +111,11 @@ async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Sent>>>, answer: Answering
             return;
         }
     }
+}
+
+/// A service with the routes of another.
+pub(crate) fn with_routes(mut config: ServiceConfig, other: &ServiceConfig) -> ServiceConfig {
+    let Engine::Managed(managed) = &mut config.engine else { panic!("the fixture is managed") };
+    managed.routes = other.engine.routes().to_vec();
+    config
 }

@@ -1,5 +1,6 @@
 //! A configuration held against what is there.
 
+use super::native;
 use serde::Serialize;
 use shared::config::{AlarmTiming, ServiceConfig, advise};
 use shared::ids::{AlarmName, Colour, TargetGroupArn};
@@ -21,7 +22,7 @@ impl Findings {
         self.problems.push(text);
     }
 
-    fn warning(&mut self, text: String) {
+    pub(super) fn warning(&mut self, text: String) {
         self.warnings.push(text);
     }
 
@@ -39,7 +40,10 @@ impl Findings {
 /// Checks one service.
 pub(super) fn check(config: &ServiceConfig, seen: &Observation) -> Findings {
     let mut findings = Findings::default();
-    services(config, seen, &mut findings);
+    match config.engine.native() {
+        Some(native) => native::check(config, native, seen, &mut findings),
+        None => services(config, seen, &mut findings),
+    }
     routes(config, seen, &mut findings);
     alarms(config, seen, &mut findings);
     findings
@@ -148,7 +152,7 @@ fn alarms(config: &ServiceConfig, seen: &Observation, findings: &mut Findings) {
                 .to_owned(),
         );
     }
-    findings.warnings.extend(advise(config, &timings).into_iter().map(|advice| advice.0));
+    findings.warnings.extend(advise(config, &timings, native::declared(seen)).into_iter().map(|advice| advice.0));
 }
 
 fn missing(name: &AlarmName) -> String {
@@ -196,7 +200,7 @@ mod tests {
             services: BTreeSet::new(),
         };
         let mut seen = Observation::nothing(Time(1));
-        seen.routes.insert(config.engine.routes[0].clone(), Reading::Known(route));
+        seen.routes.insert(config.engine.routes()[0].clone(), Reading::Known(route));
         seen.colours = Colour::BOTH.into_iter().map(|name| (name, colour(name))).collect();
         seen.alarms.insert("shop-api-5xx".into(), Reading::Known(Some(alarm)));
         seen

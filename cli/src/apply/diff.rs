@@ -81,7 +81,9 @@ mod tests {
     fn a_changed_key_is_told_with_both_values() {
         let (old, mut new) = (fixture::config(), fixture::config());
         new.standby = shared::time::Span::mins(1);
-        new.engine.green = "shop-api-other".to_owned();
+        if let shared::config::Engine::Managed(managed) = &mut new.engine {
+            managed.green = "shop-api-other".to_owned();
+        }
         let change = Change::of(Some(&old), &new);
         assert_eq!(change.keys(), ["engine.green: shop-api-green -> shop-api-other", "standby: 10m -> 1m"]);
         assert_eq!(Change::of(Some(&old), &old), Change::Unchanged);

@@ -32,7 +32,8 @@ pub(super) async fn read(clients: &Clients, config: &ServiceConfig, seen: &Obser
     // The side that has tasks: a colour at rest may hold an old revision.
     let known = |colour| service(seen, colour).and_then(Reading::known).and_then(Option::as_ref);
     let services = [known(Colour::Green), known(Colour::Blue)].into_iter().flatten();
-    let live = services.max_by_key(|service| service.running).map(|service| service.task_definition.clone());
+    let native = seen.native.known().and_then(Option::as_ref).map(|native| native.task_definition.clone());
+    let live = services.max_by_key(|service| service.running).map(|service| service.task_definition.clone()).or(native);
     let live = match live {
         None => None,
         Some(revision) => {

@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod file;
 mod images;
+mod native;
 
 use crate::args;
 use crate::errors::plain;
@@ -17,7 +18,7 @@ use diff::Change;
 use serde::Serialize;
 use shared::config::ServiceConfig;
 use shared::ids::ServiceName;
-use shared::observation::Ask;
+use shared::observation::{Ask, Observation};
 use shared::ports::Observer as _;
 use shared::rollout::Margins;
 use std::collections::BTreeSet;
@@ -57,16 +58,17 @@ pub(crate) async fn run(
     out: Out,
 ) -> anyhow::Result<Exit> {
     // The file first: its mistakes need no AWS to be found.
-    let configs = file::read(&args.file)?;
+    let mut configs = file::read(&args.file)?;
     let installation = open().await?;
     let known = installation.table.services().await?;
     let named: BTreeSet<&ServiceName> = configs.iter().map(|config| &config.name).collect();
     let not_in_file: Vec<ServiceName> = known.into_iter().filter(|name| !named.contains(name)).collect();
     refuse_overlaps(&installation, &configs, &not_in_file).await?;
     let mut services = Vec::new();
-    for config in &configs {
+    for config in &mut configs {
         let old = installation.table.config(&config.name).await?;
-        let findings = look(&installation, config).await;
+        let (seen, findings) = look(&installation, config).await;
+        native::remember(config, old.as_ref(), &seen);
         services.push(ServiceReport {
             service: config.name.clone(),
             change: Change::of(old.as_ref(), config),
@@ -95,13 +97,16 @@ pub(crate) async fn run(
     Ok(Exit::Done)
 }
 
-async fn look(installation: &Installation, config: &ServiceConfig) -> Findings {
+async fn look(installation: &Installation, config: &ServiceConfig) -> (Observation, Findings) {
     let world = World::new(installation.clients.clone(), Margins::default());
-    let ask = Ask { routes: true, services: true, alarms: true, ..Ask::default() };
-    let seen = world.observe(config, &ask, now()).await;
+    let now = now();
+    let native = config.engine.native().map(|_| now);
+    // The weights of a native service and what they point at are read with its targets.
+    let ask = Ask { routes: true, services: true, alarms: true, targets: native.is_some(), native, ..Ask::default() };
+    let seen = world.observe(config, &ask, now).await;
     let mut findings = check::check(config, &seen);
     images::check(config, &images::read(&installation.clients, config, &seen).await, &mut findings);
-    findings
+    (seen, findings)
 }
 
 /// One owner per thing, told before anything is written. The table holds it against races as well.

@@ -168,6 +168,7 @@ fn outcome(outcome: Option<&Outcome>) -> String {
         Some(Outcome::Completed) => "completed".to_owned(),
         Some(Outcome::RolledBack(cause)) => format!("rolled back: {}", shared::notice::cause(cause)),
         Some(Outcome::Refused(reason)) => format!("refused: {reason}"),
+        Some(Outcome::Superseded(by)) => format!("superseded by {by}"),
         Some(Outcome::Observed) => "observed".to_owned(),
         Some(Outcome::Cancelled(why)) => format!("taken back before any traffic: {}", shared::notice::cause(why)),
         Some(Outcome::GivenUp(by)) => format!("given up by {by}"),

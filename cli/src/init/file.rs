@@ -253,7 +253,7 @@ mod tests {
         let text = text(&found);
         let read = shared::config::parse(&text).unwrap();
         assert_eq!(read[0].alarms.all().len(), 2);
-        assert_eq!(read[0].engine.routes.len(), 1);
+        assert_eq!(read[0].engine.routes().len(), 1);
         insta::assert_snapshot!(text);
     }
 

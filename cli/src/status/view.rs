@@ -252,10 +252,13 @@ fn rollout_view(rollout: &Rollout) -> RolloutView {
 
 fn going_back(phase: &Phase) -> Option<String> {
     match phase {
-        Phase::Returning { cause: why } | Phase::Clearing { cause: why } => Some(cause(why)),
+        Phase::Returning { cause: why } | Phase::Clearing { cause: why } | Phase::Stopping { cause: why } => {
+            Some(cause(why))
+        }
         Phase::Holding
         | Phase::Registering { .. }
         | Phase::Starting
+        | Phase::Deploying
         | Phase::Shifting { .. }
         | Phase::Baking { .. }
         | Phase::Standby { .. }
@@ -310,6 +313,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> (&'static str, Option<String>) {
         Outcome::Refused(why) => ("refused", Some(why.clone())),
         Outcome::Cancelled(why) => ("cancelled", Some(cause(why))),
         Outcome::GivenUp(by) => ("givenUp", Some(by.clone())),
+        Outcome::Superseded(by) => ("superseded", Some(format!("{by} was deployed by somebody else"))),
         Outcome::Observed => ("observed", None),
     }
 }
@@ -321,6 +325,7 @@ pub(crate) fn percent(rollout: &Rollout) -> u8 {
         Phase::Holding | Phase::Registering { .. } | Phase::Starting => 0,
         Phase::Shifting { step: at } | Phase::Baking { step: at, .. } => step(at),
         Phase::Standby { .. } | Phase::Retiring | Phase::Resting => 100,
+        Phase::Deploying | Phase::Stopping { .. } => rollout.native.weight.ceil(),
         Phase::Returning { .. } | Phase::Clearing { .. } => 0,
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn rollout(number: u64, phase: Phase) -> Rollout {
     let expected =
         Expected { previous: weights(100, 0), intended: weights(90, 10), foreign_since: None, home: weights(100, 0) };
     let config = config();
-    let routes = BTreeMap::from([(config.engine.routes[0].clone(), expected)]);
+    let routes = BTreeMap::from([(config.engine.routes()[0].clone(), expected)]);
     let revision = |n: u8| format!("arn:aws:ecs:us-east-1:123456789012:task-definition/shop-api:{n}");
     let rollout = json!({
         "id": format!("shop-api-{number}"),

@@ -153,7 +153,7 @@ impl Follower {
             (Outcome::Completed | Outcome::Observed, false)
             | (Outcome::RolledBack(_) | Outcome::Cancelled(_) | Outcome::Refused(_), true) => Exit::Done,
             (Outcome::RolledBack(_) | Outcome::Cancelled(_), false) => Exit::RolledBack,
-            (Outcome::GivenUp(_), _)
+            (Outcome::GivenUp(_) | Outcome::Superseded(_), _)
             | (Outcome::Refused(_), false)
             | (Outcome::Completed | Outcome::Observed, true) => Exit::Failed,
         };

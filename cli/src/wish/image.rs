@@ -100,7 +100,7 @@ fn no_repository(registry: &str, repository: &str) -> anyhow::Error {
 
 /// The registry of the account and region that the service's routes are in.
 fn home_registry(config: &ServiceConfig) -> Option<String> {
-    let arn = config.engine.routes.first()?.as_str();
+    let arn = config.engine.arn()?;
     let (account, region) = account_and_region(arn)?;
     let suffix = if arn.starts_with("arn:aws-cn:") { "amazonaws.com.cn" } else { "amazonaws.com" };
     Some(format!("{account}.dkr.ecr.{region}.{suffix}"))

@@ -81,6 +81,14 @@ pub(crate) async fn promote(args: &OneService, installation: &Installation, out:
     let step = match rollout.phase {
         Phase::Baking { step, .. } => step,
         Phase::Standby { .. } => rollout.config.steps.len().saturating_sub(1),
+        Phase::Deploying if rollout.native.paused => rollout.native.gates,
+        Phase::Deploying => {
+            let stage = rollout.native.stage.as_ref().map_or("its start", |(stage, _)| stage.as_str());
+            return Err(plain(
+                format!("{} is at {stage}, and no pause waits there", rollout.id),
+                "only a PAUSE hook of the service waits for a promote; ECS goes through everything else by itself",
+            ));
+        }
         Phase::Holding
         | Phase::Registering { .. }
         | Phase::Starting
@@ -88,6 +96,7 @@ pub(crate) async fn promote(args: &OneService, installation: &Installation, out:
         | Phase::Retiring
         | Phase::Resting
         | Phase::Returning { .. }
+        | Phase::Stopping { .. }
         | Phase::Clearing { .. } => {
             return Err(plain(
                 format!("{} is {}: there is no bake and no standby to end", rollout.id, rollout.phase.name()),
@@ -232,6 +241,8 @@ fn bound(wish: &str, rollout: &Rollout) -> String {
         Phase::Holding
         | Phase::Registering { .. }
         | Phase::Starting
+        | Phase::Deploying
+        | Phase::Stopping { .. }
         | Phase::Standby { .. }
         | Phase::Retiring
         | Phase::Resting

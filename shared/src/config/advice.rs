@@ -1,6 +1,9 @@
 //! What `apply` warns of: bakes and standbys shorter than their alarms need.
 
+use serde_json::Value;
+
 use crate::ids::AlarmName;
+use crate::strategy::Share;
 use crate::time::Span;
 
 use super::ServiceConfig;
@@ -23,9 +26,9 @@ pub struct AlarmTiming {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice(pub String);
 
-/// The warnings for a service.
+/// The warnings for a service. `declared`: a native service's own deployment configuration, where it is known.
 #[must_use]
-pub fn advise(config: &ServiceConfig, alarms: &[AlarmTiming]) -> Vec<Advice> {
+pub fn advise(config: &ServiceConfig, alarms: &[AlarmTiming], declared: Option<&Value>) -> Vec<Advice> {
     let mut all = Vec::new();
     for alarm in alarms {
         if !alarm.missing_is_quiet {
@@ -41,13 +44,18 @@ pub fn advise(config: &ServiceConfig, alarms: &[AlarmTiming]) -> Vec<Advice> {
     if let Some((fires_after, alarm)) = slowest {
         let needs = Span(fires_after.0 + METRIC_DELAY.0);
         let sum = format!("{fires_after} of datapoints + up to {METRIC_DELAY} of metric delay");
-        for step in config.steps.iter().filter(|step| step.bake < needs) {
+        let bakes: Vec<(Share, Span)> = match (config.engine.native(), declared) {
+            (None, _) => config.steps.iter().map(|step| (Share::from(step.weight), step.bake)).collect(),
+            (Some(native), Some(declared)) => native.plan.bakes(declared),
+            (Some(_), None) => Vec::new(),
+        };
+        for (share, bake) in bakes.into_iter().filter(|(_, bake)| *bake < needs) {
             all.push(Advice(format!(
-                "{}: the bake of {} at {} % is shorter than the {needs} alarm {} may need to fire ({sum})",
-                config.name, step.bake, step.weight, alarm.name
+                "{}: the bake of {bake} at {share} % is shorter than the {needs} alarm {} may need to fire ({sum})",
+                config.name, alarm.name
             )));
         }
-        if config.standby < needs {
+        if config.engine.native().is_none() && config.standby < needs {
             all.push(Advice(format!(
                 "{}: the standby of {} is shorter than the {needs} alarm {} may need to fire ({sum}); after it a \
                  rollback is a redeploy",

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ServiceName;
-use crate::strategy::steps;
+use crate::strategy::{Step, steps};
 use crate::time::Span;
 
-use super::typed::{AlarmsTyped, EngineTyped, File, ImageTyped, ServiceTyped, TagRule};
-use super::{Alarms, ConfigError, ImageRule, Managed, ServiceConfig};
+use super::typed::{AlarmsTyped, EngineTyped, File, ImageTyped, ManagedTyped, PauseStage, ServiceTyped, TagRule};
+use super::{Alarms, ConfigError, Engine, HttpCheck, ImageRule, Managed, Native, Plan, ServiceConfig};
 
 /// The standby of services that say nothing: long enough for people to notice what alarms did not.
 const STANDBY: Span = Span::mins(10);
@@ -59,7 +59,93 @@ fn service(typed: &ServiceTyped) -> Result<ServiceConfig, ConfigError> {
         return Err(meaning(&at("cluster"), "write the cluster's name, not its ARN"));
     }
     let images = images(typed, name)?;
-    let EngineTyped::Managed(managed) = &typed.engine;
+    let (engine, steps) = engine(typed)?;
+    let standby = typed.standby.unwrap_or(STANDBY);
+    if standby > LONGEST {
+        return Err(meaning(&at("standby"), format!("{standby} is longer than {LONGEST}")));
+    }
+    let keep_revisions = typed.keep_revisions.unwrap_or(20);
+    if keep_revisions < 2 {
+        return Err(meaning(&at("keepRevisions"), "at least 2: the live one and the one to go back to"));
+    }
+    Ok(ServiceConfig {
+        name: typed.name.clone(),
+        cluster: typed.cluster.clone(),
+        quiet: typed.quiet.unwrap_or(if images.len() > 1 { QUIET } else { Span(0) }),
+        images,
+        engine,
+        steps,
+        alarms: alarms(&typed.alarms),
+        accept_no_alarms: typed.without_alarms.is_some(),
+        accept_stickiness: typed.stickiness.is_some(),
+        no_traffic: typed.no_traffic,
+        standby,
+        on_new_push: typed.on_new_push,
+        mode: typed.mode,
+        keep_revisions,
+        start_deadline: typed.start_deadline.unwrap_or(Span::mins(15)),
+        hold_deadline: typed.hold_deadline.unwrap_or(Span::mins(60)),
+        stall_deadline: typed.stall_deadline.unwrap_or(Span::mins(60)),
+    })
+}
+
+/// The engine and the steps that Flipback goes through itself.
+fn engine(typed: &ServiceTyped) -> Result<(Engine, Vec<Step>), ConfigError> {
+    match &typed.engine {
+        EngineTyped::Managed(managed) => {
+            check_managed(typed.name.as_str(), managed)?;
+            for (key, given) in [("hooks", typed.hooks.is_some()), ("checks", typed.checks.is_some())] {
+                if given {
+                    let why =
+                        "only with the native engine: Flipback takes its own steps here; flipback pause holds one";
+                    return Err(meaning(&format!("{}.{key}", typed.name), why));
+                }
+            }
+            let steps = steps(&typed.strategy).map_err(|why| meaning(&format!("{}.strategy", typed.name), why))?;
+            if let Some(long) = steps.iter().find(|step| step.bake > LONGEST) {
+                let why = format!("a bake of {} is longer than {LONGEST}", long.bake);
+                return Err(meaning(&format!("{}.strategy", typed.name), why));
+            }
+            let ManagedTyped { blue, green, routes } = managed.clone();
+            Ok((Engine::Managed(Managed { blue, green, routes }), steps))
+        }
+        EngineTyped::Native(native) => {
+            let at = |key: &str| format!("{}.{key}", typed.name);
+            if native.service.is_empty() || native.service.contains('/') || native.service.contains(':') {
+                return Err(meaning(&at("engine.native.service"), "write the ECS service's name, not its ARN"));
+            }
+            let plan = Plan::of(&typed.strategy).map_err(|why| meaning(&at("strategy"), why))?;
+            for (key, given, why) in [
+                ("standby", typed.standby.is_some(), "ECS stops the old tasks when its bake is over; there is none"),
+                ("stickiness", typed.stickiness.is_some(), "Flipback writes no rule of a native service"),
+            ] {
+                if given {
+                    return Err(meaning(&at(key), format!("not with the native engine: {why}")));
+                }
+            }
+            if let AlarmsTyped::Sides(sides) = &typed.alarms
+                && !(sides.blue.is_empty() && sides.green.is_empty())
+            {
+                let why = "a native service has no blue and green alarms: the groups take turns; write a list, or both";
+                return Err(meaning(&at("alarms"), why));
+            }
+            let pauses: Option<BTreeSet<PauseStage>> =
+                typed.hooks.as_ref().map(|hooks| hooks.pause.iter().copied().collect());
+            if pauses.is_some() && plan == Plan::AsDeclared {
+                let why = "the service's own configuration counts with asDeclared; declare the PAUSE hooks there, or write \
+                           a strategy for Flipback to send";
+                return Err(meaning(&at("hooks.pause"), why));
+            }
+            let check = typed.checks.as_ref().and_then(|checks| checks.http.as_ref());
+            let check = check.map(HttpCheck::of).transpose().map_err(|why| meaning(typed.name.as_str(), why))?;
+            let service = native.service.clone();
+            Ok((Engine::Native(Native { service, plan, pauses, check, arn: None }), Vec::new()))
+        }
+    }
+}
+
+fn check_managed(name: &str, managed: &ManagedTyped) -> Result<(), ConfigError> {
+    let at = |key: &str| format!("{name}.{key}");
     if managed.blue == managed.green {
         return Err(meaning(&at("engine.managed"), "blue and green are the same ECS service; the engine needs two"));
     }
@@ -80,37 +166,7 @@ fn service(typed: &ServiceTyped) -> Result<ServiceConfig, ConfigError> {
             ));
         }
     }
-    let steps = steps(&typed.strategy).map_err(|why| meaning(&at("strategy"), why))?;
-    if let Some(long) = steps.iter().find(|step| step.bake > LONGEST) {
-        return Err(meaning(&at("strategy"), format!("a bake of {} is longer than {LONGEST}", long.bake)));
-    }
-    let standby = typed.standby.unwrap_or(STANDBY);
-    if standby > LONGEST {
-        return Err(meaning(&at("standby"), format!("{standby} is longer than {LONGEST}")));
-    }
-    let keep_revisions = typed.keep_revisions.unwrap_or(20);
-    if keep_revisions < 2 {
-        return Err(meaning(&at("keepRevisions"), "at least 2: the live one and the one to go back to"));
-    }
-    Ok(ServiceConfig {
-        name: typed.name.clone(),
-        cluster: typed.cluster.clone(),
-        quiet: typed.quiet.unwrap_or(if images.len() > 1 { QUIET } else { Span(0) }),
-        images,
-        engine: Managed { blue: managed.blue.clone(), green: managed.green.clone(), routes: managed.routes.clone() },
-        steps,
-        alarms: alarms(&typed.alarms),
-        accept_no_alarms: typed.without_alarms.is_some(),
-        accept_stickiness: typed.stickiness.is_some(),
-        no_traffic: typed.no_traffic,
-        standby,
-        on_new_push: typed.on_new_push,
-        mode: typed.mode,
-        keep_revisions,
-        start_deadline: typed.start_deadline.unwrap_or(Span::mins(15)),
-        hold_deadline: typed.hold_deadline.unwrap_or(Span::mins(60)),
-        stall_deadline: typed.stall_deadline.unwrap_or(Span::mins(60)),
-    })
+    Ok(())
 }
 
 fn images(typed: &ServiceTyped, name: &str) -> Result<Vec<ImageRule>, ConfigError> {

@@ -5,14 +5,17 @@
 
 mod advice;
 mod check;
+mod native;
 mod parse;
 mod typed;
 
 pub use advice::{Advice, AlarmTiming, advise};
+pub use native::{HttpCheck, Native, Plan};
 pub use parse::{ConfigError, parse, schema};
 pub use typed::{
-    AlarmsTyped, CanaryStep, EngineTyped, File, ImageTyped, ManagedTyped, Mode, NoTraffic, OnNewPush, ServiceTyped,
-    StrategyTyped, TagRule,
+    AlarmsTyped, BreakerTyped, CanaryStep, ChecksTyped, EngineTyped, File, HooksTyped, HttpCheckTyped, ImageTyped,
+    ManagedTyped, Mode, NativeTyped, NoTraffic, OnNewPush, PauseStage, ServiceTyped, StrategyTyped, TagRule,
+    ThresholdTyped,
 };
 
 use serde::{Deserialize, Serialize};
@@ -32,8 +35,8 @@ pub struct ServiceConfig {
     /// The images whose pushes deploy the service; at least one, repositories unique.
     pub images: Vec<ImageRule>,
     /// What moves the traffic.
-    pub engine: Managed,
-    /// The weights to go through, in order; the last one is 100.
+    pub engine: Engine,
+    /// The weights to go through, in order; the last one is 100. None with the native engine: ECS goes through its own.
     pub steps: Vec<Step>,
     /// The alarms that roll back.
     pub alarms: Alarms,
@@ -71,6 +74,63 @@ pub struct ImageRule {
     pub container: Option<String>,
     /// Which tags are deployed.
     pub tags: TagRule,
+}
+
+/// What moves the traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Engine {
+    /// Flipback does, between two services.
+    Managed(Managed),
+    /// ECS does, within one.
+    Native(Native),
+}
+
+impl Engine {
+    /// The ECS service in a slot; with the native engine it is the one there is.
+    #[must_use]
+    pub fn service(&self, colour: Colour) -> &str {
+        match self {
+            Engine::Managed(managed) => managed.service(colour),
+            Engine::Native(native) => &native.service,
+        }
+    }
+
+    /// The ECS services, each once.
+    #[must_use]
+    pub fn services(&self) -> Vec<&str> {
+        match self {
+            Engine::Managed(managed) => vec![&managed.blue, &managed.green],
+            Engine::Native(native) => vec![&native.service],
+        }
+    }
+
+    /// The routes whose weights Flipback writes: none with the native engine.
+    #[must_use]
+    pub fn routes(&self) -> &[RouteArn] {
+        match self {
+            Engine::Managed(managed) => &managed.routes,
+            Engine::Native(_) => &[],
+        }
+    }
+
+    /// An ARN of the region and account it is in: the first route's, or the ECS service's where that is known.
+    #[must_use]
+    pub fn arn(&self) -> Option<&str> {
+        match self {
+            Engine::Managed(managed) => managed.routes.first().map(RouteArn::as_str),
+            Engine::Native(native) => native.arn.as_deref(),
+        }
+    }
+
+    /// The native engine, if it is that.
+    #[must_use]
+    pub fn native(&self) -> Option<&Native> {
+        match self {
+            Engine::Managed(_) => None,
+            Engine::Native(native) => Some(native),
+        }
+    }
 }
 
 /// The managed engine: two ordinary ECS services whose weights Flipback moves.
@@ -133,20 +193,21 @@ impl ServiceConfig {
         self.images.iter().find(|image| image.repository == repository)
     }
 
-    /// The region and account the service is in, as its first route's ARN tells.
+    /// The region and account the service is in, as its first route's ARN tells, or the ECS service's.
     #[must_use]
     pub fn home(&self) -> Option<(&str, &str)> {
-        let mut parts = self.engine.routes.first()?.as_str().split(':').skip(3);
+        let mut parts = self.engine.arn()?.split(':').skip(3);
         Some((parts.next()?, parts.next()?))
     }
 
     /// What the service owns; no other service may name one of these (design: one owner per thing).
     #[must_use]
     pub fn claims(&self) -> Vec<String> {
-        let mut claims: Vec<String> = Colour::BOTH
+        let services = self.engine.services();
+        let mut claims: Vec<String> = services
             .iter()
-            .map(|&colour| format!("ecs-service/{}/{}", self.cluster, self.engine.service(colour)))
-            .chain(self.engine.routes.iter().map(|route| route.0.clone()))
+            .map(|service| format!("ecs-service/{}/{service}", self.cluster))
+            .chain(self.engine.routes().iter().map(|route| route.0.clone()))
             .collect();
         claims.sort();
         claims

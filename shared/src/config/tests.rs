@@ -166,12 +166,15 @@ fn a_bake_shorter_than_its_alarm_needs_is_warned_of_with_the_numbers() {
         fires_after: Some(Span::mins(minutes)),
         missing_is_quiet: quiet,
     };
-    assert_eq!(advise(&config, &[alarm(1, true)]), [], "a bake as long as the alarm needs is long enough");
+    assert_eq!(advise(&config, &[alarm(1, true)], None), [], "a bake as long as the alarm needs is long enough");
     let standby = |config: &ServiceConfig, minutes| {
-        advise(config, &[alarm(minutes, true)]).iter().filter(|advice| advice.0.contains("the standby of")).count()
+        advise(config, &[alarm(minutes, true)], None)
+            .iter()
+            .filter(|advice| advice.0.contains("the standby of"))
+            .count()
     };
     assert_eq!((standby(&config, 8), standby(&config, 9)), (0, 1), "10m beside 8m or 9m, and 2m of delay");
-    let warnings: Vec<String> = advise(&config, &[alarm(2, false)]).into_iter().map(|advice| advice.0).collect();
+    let warnings: Vec<String> = advise(&config, &[alarm(2, false)], None).into_iter().map(|advice| advice.0).collect();
     insta::assert_snapshot!(warnings.join("\n"));
 }
 

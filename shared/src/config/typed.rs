@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, RouteArn, ServiceName};
+use crate::strategy::Share;
 use crate::time::Span;
 
 /// The whole file.
@@ -35,6 +36,12 @@ pub struct ServiceTyped {
     pub engine: EngineTyped,
     /// The weights to go through.
     pub strategy: StrategyTyped,
+    /// Native engine, where Flipback sends the deployment configuration: stages at which ECS waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<HooksTyped>,
+    /// Native engine: what the function `lifecycle-hook` checks where the service declares it as a hook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<ChecksTyped>,
     /// The CloudWatch alarms that roll back: a list, or by side.
     #[serde(default)]
     pub alarms: AlarmsTyped,
@@ -104,6 +111,75 @@ pub enum TagRule {
 pub enum EngineTyped {
     /// Two ECS services, blue and green, whose weights Flipback moves.
     Managed(ManagedTyped),
+    /// One ECS service whose own strategy moves the traffic; Flipback deploys, watches and stops it.
+    Native(NativeTyped),
+}
+
+/// The native engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NativeTyped {
+    /// The ECS service.
+    pub service: String,
+}
+
+/// Hooks that go with the deployment configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct HooksTyped {
+    /// The lifecycle stages at which ECS waits until a person promotes or aborts (default: none).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pause: Vec<PauseStage>,
+}
+
+/// A lifecycle stage at which ECS can wait; the two shifting stages take no pause, and three others no hook at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PauseStage {
+    /// Before anything is started.
+    ReconcileService,
+    /// Before the new tasks are started.
+    PreScaleUp,
+    /// When the new tasks are healthy.
+    PostScaleUp,
+    /// When the test traffic goes to them.
+    PostTestTrafficShift,
+    /// Before production traffic moves, at every step.
+    PreProductionTrafficShift,
+    /// When all production traffic has moved.
+    PostProductionTrafficShift,
+}
+
+/// What the function `lifecycle-hook` checks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ChecksTyped {
+    /// A request to the new tasks, through the test listener.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpCheckTyped>,
+}
+
+/// A request to the new tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct HttpCheckTyped {
+    /// `test`: the service's test listener rule; or a URL such as `https://test.example.com` that leads there.
+    pub listener: String,
+    /// The path (default `/`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The status that is wanted (default 200).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<u16>,
+    /// A text that the body must contain (default: any body).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// How many right answers in a row (default 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// How long it may take until there are so many (default 60s).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
 }
 
 /// The managed engine.
@@ -137,20 +213,94 @@ pub enum StrategyTyped {
     /// Equal steps up to 100 %, then a bake.
     Linear {
         /// How many percent each step adds.
-        by: u8,
+        by: Share,
         /// How long each step before 100 % is watched.
         every: Span,
         /// How long 100 % is watched.
         bake: Span,
     },
+    /// Native engine: the service's own deployment configuration counts, nothing of it is sent.
+    AsDeclared,
+    /// Native engine: tasks are replaced a few at a time, without weights.
+    Rolling {
+        /// `minimumHealthyPercent` (default: as the service has it).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        minimum_healthy_percent: Option<u32>,
+        /// `maximumPercent` (default: as the service has it).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        maximum_percent: Option<u32>,
+        /// ECS's own circuit breaker, which rolls back (default: as the service has it).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        circuit_breaker: Option<BreakerTyped>,
+    },
+}
+
+/// ECS's circuit breaker for rolling deployments.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BreakerTyped {
+    /// So many failed tasks open it (default: ECS's own, half the tasks, between 3 and 200).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<ThresholdTyped>,
+    /// Whether a task that becomes healthy takes the failures before it back (default true).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_on_healthy_task: Option<bool>,
+}
+
+/// When the circuit breaker opens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ThresholdTyped {
+    /// At so many failed tasks.
+    Count(u32),
+    /// At so many percent of the tasks, at least 3 and at most 200 of them.
+    BoundedPercent(u32),
+    /// At so many percent of the tasks.
+    UnboundedPercent(u32),
+}
+
+impl BreakerTyped {
+    /// Whether ECS takes it.
+    ///
+    /// # Errors
+    /// Its limits.
+    pub fn check(&self) -> Result<(), String> {
+        match &self.threshold {
+            Some(ThresholdTyped::Count(0)) => Err("rolling.circuitBreaker.threshold: at least one task".to_owned()),
+            Some(ThresholdTyped::BoundedPercent(percent) | ThresholdTyped::UnboundedPercent(percent))
+                if *percent == 0 || *percent > 100 =>
+            {
+                Err(format!("rolling.circuitBreaker.threshold: 1 to 100 percent, not {percent}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// `deploymentCircuitBreaker` as ECS writes it.
+    #[must_use]
+    pub fn declared(&self) -> serde_json::Value {
+        let mut all = serde_json::json!({ "enable": true, "rollback": true });
+        if let Some(reset) = self.reset_on_healthy_task {
+            all["resetOnHealthyTask"] = serde_json::json!(reset);
+        }
+        if let Some(threshold) = &self.threshold {
+            let (kind, value) = match threshold {
+                ThresholdTyped::Count(count) => ("COUNT", count),
+                ThresholdTyped::BoundedPercent(percent) => ("BOUNDED_PERCENT", percent),
+                ThresholdTyped::UnboundedPercent(percent) => ("UNBOUNDED_PERCENT", percent),
+            };
+            all["thresholdConfiguration"] = serde_json::json!({ "type": kind, "value": value });
+        }
+        all
+    }
 }
 
 /// One step of a canary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct CanaryStep {
-    /// The new side's share in percent, 1 to 99.
-    pub weight: u8,
+    /// The new side's share in percent: 1 to 99, or 0.1 to 100 in tenths with the native engine.
+    pub weight: Share,
     /// How long it is watched.
     pub bake: Span,
 }

@@ -30,6 +30,10 @@ pub(super) fn sides(draft: &Draft<'_>) -> BTreeMap<AlarmName, AlarmSide> {
 
 /// Blue's target group or service: blue. Both, or neither (the load balancer): both.
 fn by_dimension(draft: &Draft<'_>, alarm: &AlarmReading) -> AlarmSide {
+    // One service whose two target groups take turns: whatever carries traffic.
+    if draft.config.engine.native().is_some() {
+        return AlarmSide::Both;
+    }
     let watches = |colour: Colour| {
         let by_service = alarm.services.contains(draft.config.engine.service(colour));
         let by_group = draft.service(colour).is_some_and(|service| {

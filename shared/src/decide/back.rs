@@ -12,6 +12,9 @@ use super::{after, inbox, watch};
 
 /// Turns a rollout back: saved with the cause, and the weights written in the same decision.
 pub(super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
+    if rollout.config.engine.native().is_some() {
+        return super::native::turn(draft, rollout, cause);
+    }
     let quarantined = inbox::put_in_quarantine(draft, rollout, &cause);
     rollout.paused = None;
     let what = what(&rollout.candidate);

@@ -251,7 +251,7 @@ impl Draft<'_> {
     /// The routes a rollout goes by: its own once it began, the configuration's before.
     pub(super) fn config_routes(&self, rollout: &Rollout) -> Vec<crate::ids::RouteArn> {
         if rollout.routes.is_empty() {
-            self.config.engine.routes.clone()
+            self.config.engine.routes().to_vec()
         } else {
             rollout.routes.keys().cloned().collect()
         }

@@ -252,7 +252,7 @@ impl Scene {
                         }
                     }
                 }
-                Action::Tidy { .. } => {}
+                Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } | Action::Tidy { .. } => {}
             }
         }
     }

@@ -27,7 +27,8 @@ pub(super) fn registering(draft: &mut Draft<'_>, mut rollout: Rollout, sent: Opt
     let registered = &draft.seen.registered;
     if let Reading::Known(Some(revision)) = registered {
         rollout.revision = Some(revision.clone());
-        draft.enter(&mut rollout, Phase::Starting);
+        let next = if draft.config.engine.native().is_some() { Phase::Deploying } else { Phase::Starting };
+        draft.enter(&mut rollout, next);
         draft.wait(Waiting::Healthy("its start".to_owned()));
         return Some(rollout);
     }

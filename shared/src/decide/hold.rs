@@ -10,30 +10,37 @@ use crate::rollout::{Ailing, Expected, Outcome, Phase, Rollout, Target};
 use crate::weights::{Weights, all_on_stable, split};
 
 use super::draft::{Draft, what};
-use super::{alarms, watch};
+use super::{alarms, native, watch};
 
 /// Why a rollout does not start now.
-enum Not {
+pub(super) enum Not {
     /// It never can as things stand.
     Ever(String, String),
     /// It may later.
     Yet(Waiting),
 }
 
-fn ever<T>(reason: impl Into<String>, advice: impl Into<String>) -> Result<T, Not> {
+pub(super) fn ever<T>(reason: impl Into<String>, advice: impl Into<String>) -> Result<T, Not> {
     Err(Not::Ever(reason.into(), advice.into()))
 }
 
-fn unknown<T>(what: impl Into<String>) -> Result<T, Not> {
+pub(super) fn unknown<T>(what: impl Into<String>) -> Result<T, Not> {
     Err(Not::Yet(Waiting::Unknown(what.into())))
 }
 
 pub(super) fn decide(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Rollout> {
     join_next(draft, &mut rollout);
-    match check(draft, &mut rollout) {
-        Ok(stable) => {
+    let checked = match draft.config.engine.native() {
+        None => check(draft, &mut rollout).map(Ok),
+        Some(own) => native::check(draft, &mut rollout, own).map(|()| Err(own)),
+    };
+    match checked {
+        Ok(engine) => {
             rollout.ailing = None;
-            begin(draft, rollout, stable)
+            match engine {
+                Ok(stable) => begin(draft, rollout, stable),
+                Err(own) => native::begin(draft, rollout, own),
+            }
         }
         Err(Not::Ever(reason, advice)) => {
             // A refusal for good is never made on one look: reads may be stale.
@@ -171,7 +178,7 @@ fn services(draft: &Draft<'_>) -> Result<(), Not> {
 
 fn routes<'a>(draft: &Draft<'a>) -> Result<Vec<(RouteArn, &'a RouteReading)>, Not> {
     let mut all = Vec::new();
-    for route in &draft.config.engine.routes {
+    for route in draft.config.engine.routes() {
         let id = route.0.rsplit('/').next().unwrap_or(&route.0).to_owned();
         match draft.seen.routes.get(route) {
             None => return unknown(format!("route {id} was not read")),
@@ -244,7 +251,7 @@ fn repair(draft: &Draft<'_>, routes: &[(RouteArn, &RouteReading)]) -> String {
     )
 }
 
-fn alarms(draft: &Draft<'_>, rollout: &mut Rollout, stable: Colour) -> Result<(), Not> {
+pub(super) fn alarms(draft: &Draft<'_>, rollout: &mut Rollout, stable: Colour) -> Result<(), Not> {
     if let Some(why) = alarms::unknown(draft) {
         return unknown(why);
     }
@@ -281,7 +288,7 @@ fn begin(draft: &mut Draft<'_>, mut rollout: Rollout, stable: Colour) -> Option<
     let live = draft.service(stable)?.task_definition.clone();
     rollout.stable_revision = Some(live.clone());
     if draft.config.mode == Mode::Observe {
-        let milestone = Milestone::Observed { what: what(&rollout.candidate), colour: stable.other() };
+        let milestone = Milestone::Observed { what: what(&rollout.candidate), colour: Some(stable.other()) };
         draft.tell(Some(&rollout.id), milestone);
         // Once it may act, the same push is a candidate again.
         let digests = rollout.candidate.target.digests();

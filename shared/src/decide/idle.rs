@@ -8,6 +8,7 @@ use crate::time::{Span, Time};
 use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares};
 
 use super::draft::Draft;
+use super::native;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     if let Some(next) = draft.status.next.clone() {
@@ -48,11 +49,16 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             correcting: None,
             turned: None,
             told_back: false,
+            native: Default::default(),
         });
         draft.again();
         return;
     }
-    settled(draft);
+    if draft.config.engine.native().is_some() {
+        native::idle(draft);
+    } else {
+        settled(draft);
+    }
 }
 
 /// Weights are put right once; what sets them again within this time is not fought.
@@ -62,7 +68,7 @@ const EPISODE: Span = Span::mins(60);
 fn settled(draft: &mut Draft<'_>) {
     let Some(mut settled) = draft.status.settled.clone() else { return };
     let mut found: Vec<(crate::ids::RouteArn, Weights)> = Vec::new();
-    settled.weights.retain(|route, _| draft.config.engine.routes.contains(route));
+    settled.weights.retain(|route, _| draft.config.engine.routes().contains(route));
     let mut read = 0;
     for (route, weights) in &settled.weights {
         match draft.seen.routes.get(route).and_then(|reading| reading.known()) {

@@ -186,6 +186,7 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
             }
             Phase::Registering { .. }
             | Phase::Starting
+            | Phase::Deploying
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
             | Phase::Standby { .. } => go_back(draft, intent),
@@ -195,10 +196,10 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
                     return;
                 }
             }
-            Phase::Returning { .. } | Phase::Clearing { .. } if to.is_none() => {
+            Phase::Returning { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } if to.is_none() => {
                 decline(draft, wish, "it is going back already");
             }
-            Phase::Returning { .. } | Phase::Clearing { .. } => {}
+            Phase::Returning { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } => {}
         }
         if let Some(revision) = to {
             person_candidate(draft, Target::Revision(revision.clone()), Wish::RollbackTo, intent.at);
@@ -211,7 +212,8 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
         | Outcome::Cancelled(_)
         | Outcome::Refused(_)
         | Outcome::GivenUp(_)
-        | Outcome::Observed => None,
+        | Outcome::Observed
+        | Outcome::Superseded(_) => None,
     });
     match to.cloned().or(before) {
         Some(revision) => person_candidate(draft, Target::Revision(revision), Wish::RollbackTo, intent.at),
@@ -237,9 +239,14 @@ fn promote(draft: &mut Draft<'_>, id: &RolloutId, wished: usize) {
                 *until = (*until).min(now);
                 return;
             }
+            Phase::Deploying => {
+                super::native::promote(draft, wished);
+                return;
+            }
             Phase::Holding
             | Phase::Registering { .. }
             | Phase::Starting
+            | Phase::Stopping { .. }
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
             | Phase::Standby { .. }
@@ -253,6 +260,11 @@ fn promote(draft: &mut Draft<'_>, id: &RolloutId, wished: usize) {
 }
 
 fn pause(draft: &mut Draft<'_>, id: &RolloutId) {
+    if draft.config.engine.native().is_some() {
+        let why = "ECS moves the traffic by itself; declare a PAUSE hook at the stage that should wait for you";
+        decline(draft, "pause", why);
+        return;
+    }
     let now = draft.now;
     match &mut draft.status.rollout {
         Some(rollout) if rollout.id == *id => rollout.paused = rollout.paused.or(Some(now)),
@@ -287,6 +299,8 @@ fn resume(draft: &mut Draft<'_>, id: &RolloutId) {
                 Phase::Holding
                 | Phase::Registering { .. }
                 | Phase::Starting
+                | Phase::Deploying
+                | Phase::Stopping { .. }
                 | Phase::Shifting { .. }
                 | Phase::Returning { .. }
                 | Phase::Clearing { .. } => None,
@@ -306,6 +320,7 @@ fn abort(draft: &mut Draft<'_>, id: &RolloutId, intent: &Intent) {
             Phase::Holding => abandon(draft, intent),
             Phase::Registering { .. }
             | Phase::Starting
+            | Phase::Deploying
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
             | Phase::Standby { .. } => go_back(draft, intent),
@@ -314,7 +329,7 @@ fn abort(draft: &mut Draft<'_>, id: &RolloutId, intent: &Intent) {
                 "abort",
                 "the old side is already being retired; flipback rollback starts the previous revision again",
             ),
-            Phase::Returning { .. } | Phase::Clearing { .. } => decline(
+            Phase::Returning { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } => decline(
                 draft,
                 "abort",
                 "it is going back already; flipback abort --give-up ends it as it stands, once a person was called",
@@ -376,7 +391,7 @@ fn release(draft: &mut Draft<'_>, digest: &Digest) {
     }
 }
 
-fn decline(draft: &mut Draft<'_>, wish: &str, reason: &str) {
+pub(super) fn decline(draft: &mut Draft<'_>, wish: &str, reason: &str) {
     let rollout = draft.status.rollout.as_ref().map(|rollout: &Rollout| rollout.id.clone());
     draft.tell(rollout.as_ref(), Milestone::Declined { wish: wish.to_owned(), reason: reason.to_owned() });
 }

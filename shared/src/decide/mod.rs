@@ -16,6 +16,7 @@ mod health;
 mod hold;
 mod idle;
 mod inbox;
+mod native;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -72,6 +73,8 @@ pub fn decide(input: &Input<'_>) -> Decision {
 fn phase(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollout> {
     match rollout.phase.clone() {
         Phase::Holding => hold::decide(draft, rollout),
+        Phase::Deploying => native::deploying(draft, rollout),
+        Phase::Stopping { cause } => native::stopping(draft, rollout, cause),
         Phase::Registering { sent } => forward::registering(draft, rollout, sent),
         Phase::Starting => Some(forward::starting(draft, rollout)),
         Phase::Shifting { step } => Some(forward::shifting(draft, rollout, step)),
@@ -87,6 +90,9 @@ fn phase(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollout> {
 /// What the look at this time must read.
 #[must_use]
 pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins, at: Time) -> Ask {
+    if config.engine.native().is_some() {
+        return native::ask(status, at);
+    }
     let Some(rollout) = &status.rollout else {
         // At rest the weights alone are looked at; whether what they point at lives, only when they differ.
         let differs = status.settled.as_ref().is_some_and(|settled| settled.differs_since.is_some());
@@ -106,6 +112,8 @@ pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins, at: Time)
             registered: rollout.stable_revision.clone().map(|base| (base, rollout.id.0.clone())),
             ..Ask::default()
         },
+        // Phases of the native engine, which asks for itself.
+        Phase::Deploying | Phase::Stopping { .. } => Ask::default(),
         Phase::Starting | Phase::Shifting { .. } => Ask { alarms: true, scaling: true, ..base },
         Phase::Baking { .. } => {
             let wants = match config.no_traffic {

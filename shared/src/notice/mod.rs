@@ -44,6 +44,48 @@ pub enum Milestone {
         /// The steps to come.
         steps: Vec<Step>,
     },
+    /// Native: ECS was told to deploy.
+    Deploying {
+        /// What is deployed, for people.
+        what: String,
+        /// The ECS service.
+        service: String,
+        /// The revision that is live now.
+        from: RevisionArn,
+        /// ECS's strategy.
+        strategy: String,
+        /// Whether there is something to go back to.
+        first: bool,
+    },
+    /// Native: a pause waits for an answer.
+    Gate {
+        /// What is deployed.
+        what: String,
+        /// The lifecycle stage.
+        stage: String,
+        /// The share of the production traffic in percent.
+        weight: crate::strategy::Share,
+        /// When ECS ends the wait.
+        until: Option<Time>,
+        /// ECS goes back then, rather than on.
+        back: bool,
+    },
+    /// Native: a deployment that Flipback did not start.
+    Foreign {
+        /// Its revision.
+        revision: RevisionArn,
+        /// How it stands; none: it has just been seen.
+        ended: Option<String>,
+        /// It went well.
+        good: bool,
+    },
+    /// Native: another deployment took the place of a rollout.
+    Superseded {
+        /// What was being deployed.
+        what: String,
+        /// The revision that is deployed instead.
+        by: RevisionArn,
+    },
     /// A step's weight was read back from every route.
     Step {
         /// What is deployed.
@@ -119,8 +161,8 @@ pub enum Milestone {
     Observed {
         /// What would have been deployed.
         what: String,
-        /// To which colour.
-        colour: Colour,
+        /// To which colour; none with the native engine.
+        colour: Option<Colour>,
     },
     /// A person must look.
     Call {

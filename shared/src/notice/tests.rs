@@ -46,7 +46,7 @@ fn every() -> Vec<Milestone> {
             advice: "retag it".to_owned(),
         },
         Milestone::Held { what: what(), waits_for: "alarms to be OK: lb-5xx".to_owned(), until: Time(3_600_000) },
-        Milestone::Observed { what: what(), colour: Colour::Green },
+        Milestone::Observed { what: what(), colour: Some(Colour::Green) },
         Milestone::Call { why: "the rollback has not taken".to_owned(), advice: "flipback status shows it".to_owned() },
         Milestone::Corrected { found: "0123: blue=100 green=0".to_owned(), to: Colour::Green },
         Milestone::Changed { found: "0123: blue=100 green=0".to_owned() },

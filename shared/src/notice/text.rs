@@ -59,6 +59,48 @@ pub fn tell(notice: &Notice) -> Telling {
             format!("{what} starts on {colour}; live is {}. Steps: {}.", from.short(), list(steps)),
             format!("To stop it: flipback abort {service}"),
         ),
+        Milestone::Deploying { what, service: ecs, from, strategy, first } => telling(
+            Tone::Info,
+            format!("{service}: deploying {what}"),
+            format!(
+                "ECS deploys {what} to {ecs} ({strategy}); live is {}.{}",
+                from.short(),
+                if *first { " It is the first deployment: there is nothing to go back to." } else { "" }
+            ),
+            format!("To stop it: flipback abort {service}"),
+        ),
+        Milestone::Gate { what, stage, weight, until, back } => telling(
+            Tone::Info,
+            format!("{service}: {what} waits for you"),
+            format!(
+                "The pause at {stage} waits for an answer; {weight} % of the traffic is on {what}.{}",
+                until.map_or_else(String::new, |until| format!(
+                    " At {until} ECS goes {} by itself.",
+                    if *back { "back" } else { "on" }
+                ))
+            ),
+            format!("To go on: flipback promote {service}. To go back: flipback abort {service}"),
+        ),
+        Milestone::Foreign { revision, ended, good } => match ended {
+            None => telling(
+                Tone::Info,
+                format!("{service}: somebody else deploys {}", revision.short()),
+                "This deployment was not started by Flipback; it is watched and told, not touched.".to_owned(),
+                format!("To see it: flipback status {service}"),
+            ),
+            Some(how) => telling(
+                if *good { Tone::Good } else { Tone::Bad },
+                format!("{service}: somebody else's deployment of {} has ended", revision.short()),
+                format!("{}.", capital(how.trim_end_matches('.'))),
+                String::new(),
+            ),
+        },
+        Milestone::Superseded { what, by } => telling(
+            Tone::Bad,
+            format!("{service}: {what} was replaced"),
+            format!("Somebody else deployed {} while {what} was being deployed; ECS took that instead.", by.short()),
+            format!("To deploy it after all: flipback deploy {service} --image REPOSITORY:TAG"),
+        ),
         Milestone::Step { what, weight, bake, number, of } => telling(
             Tone::Info,
             format!("{service}: {weight} % on {what}"),
@@ -125,7 +167,10 @@ pub fn tell(notice: &Notice) -> Telling {
         Milestone::Observed { what, colour } => telling(
             Tone::Info,
             format!("{service}: would deploy {what}"),
-            format!("All preconditions hold; {what} would start on {colour}. Nothing is changed in mode observe."),
+            format!(
+                "All preconditions hold; {what} would start{}. Nothing is changed in mode observe.",
+                colour.map_or_else(String::new, |colour| format!(" on {colour}"))
+            ),
             "To let it act: `mode: act` in flipback.yaml, then flipback apply".to_owned(),
         ),
         Milestone::Call { why, advice } => {

@@ -3,6 +3,7 @@
 mod candidate;
 mod intent;
 mod margins;
+mod native;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use crate::weights::Weights;
 pub use candidate::{Candidate, ImageRef, Target, Wish};
 pub use intent::{Intent, IntentKind};
 pub use margins::Margins;
+pub use native::{Foreign, NativeRun};
 
 /// The version of the saved form. A newer release reads every older one.
 pub const FORMAT: u32 = 1;
@@ -58,6 +60,9 @@ pub struct Status {
     /// How the last rollout ended.
     #[serde(default)]
     pub last: Option<Ended>,
+    /// The last deployment of a native service that Flipback did not start.
+    #[serde(default)]
+    pub foreign: Option<Foreign>,
     /// The one chain of wakes that is alive.
     #[serde(default)]
     pub wake: Wake,
@@ -211,6 +216,8 @@ pub enum Outcome {
     GivenUp(String),
     /// `mode: observe`: it would have been started.
     Observed,
+    /// Another deployment of the same service took its place: which.
+    Superseded(String),
 }
 
 /// Why a rollout goes back.
@@ -331,6 +338,9 @@ pub struct Rollout {
     /// Whether it was told that the traffic is back.
     #[serde(default)]
     pub told_back: bool,
+    /// What is saved under the native engine.
+    #[serde(default)]
+    pub native: NativeRun,
 }
 
 /// What may be read on a route.
@@ -395,6 +405,13 @@ pub enum Phase {
     },
     /// The candidate's colour is brought up.
     Starting,
+    /// Native: ECS deploys; it is followed through its stages.
+    Deploying,
+    /// Native: the deployment is stopped, and followed until ECS has gone back.
+    Stopping {
+        /// Why.
+        cause: Cause,
+    },
     /// The weights of a step are being written and read back.
     Shifting {
         /// Index into the steps.
@@ -436,6 +453,8 @@ impl Phase {
             Phase::Holding => "holding",
             Phase::Registering { .. } => "registering",
             Phase::Starting => "starting",
+            Phase::Deploying => "deploying",
+            Phase::Stopping { .. } => "stopping",
             Phase::Shifting { .. } => "shifting",
             Phase::Baking { .. } => "baking",
             Phase::Standby { .. } => "standby",
@@ -454,6 +473,8 @@ impl Phase {
             Phase::Holding
             | Phase::Registering { .. }
             | Phase::Starting
+            | Phase::Deploying
+            | Phase::Stopping { .. }
             | Phase::Retiring
             | Phase::Resting
             | Phase::Returning { .. }

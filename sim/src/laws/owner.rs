@@ -22,7 +22,7 @@ fn thing(input: &Value) -> Option<&str> {
 fn owns(config: &ServiceConfig, thing: &str) -> bool {
     let family = thing.split(':').next() == Some(config.name.as_str());
     let colour = Colour::BOTH.into_iter().any(|colour| config.engine.service(colour) == thing);
-    let route = config.engine.routes.iter().any(|route| route.as_str() == thing);
+    let route = config.engine.routes().iter().any(|route| route.as_str() == thing);
     colour || route || (family && !thing.starts_with("arn:"))
 }
 

@@ -93,6 +93,8 @@ fn enter(cloud: &mut Cloud, was: Option<&Rollout>, rollout: &Rollout, before: &S
             cloud.laws.shifted.insert(rollout.id.clone());
         }
         Phase::Holding
+        | Phase::Deploying
+        | Phase::Stopping { .. }
         | Phase::Baking { .. }
         | Phase::Standby { .. }
         | Phase::Retiring
@@ -156,7 +158,7 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status) {
     let replaced = match &last.outcome {
         Outcome::RolledBack(cause) | Outcome::Cancelled(cause) => *cause == Cause::Superseded,
         Outcome::Refused(_) => matches!(ended.phase, Phase::Registering { .. }) && after.next.is_some(),
-        Outcome::Completed | Outcome::GivenUp(_) | Outcome::Observed => false,
+        Outcome::Completed | Outcome::GivenUp(_) | Outcome::Observed | Outcome::Superseded(_) => false,
     };
     if replaced {
         for digest in ended.candidate.target.digests() {
@@ -170,7 +172,11 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status) {
     let (live, idle) = match &last.outcome {
         Outcome::Completed => (stable.other(), stable),
         Outcome::RolledBack(_) => (stable, stable.other()),
-        Outcome::Cancelled(_) | Outcome::Refused(_) | Outcome::GivenUp(_) | Outcome::Observed => return,
+        Outcome::Cancelled(_)
+        | Outcome::Refused(_)
+        | Outcome::GivenUp(_)
+        | Outcome::Observed
+        | Outcome::Superseded(_) => return,
     };
     if !cloud.has_weight(live) || cloud.has_weight(idle) {
         cloud.violate(3, format!("{} ends as {outcome}, but {live} does not carry all traffic", ended.id));

@@ -51,6 +51,9 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, input: &Value) 
                 cloud.violate(9, format!("{colour}'s scale-in is let loose while the rollout carries traffic"));
             }
         }
+        Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } => {
+            cloud.violate(7, format!("the managed engine sends an effect of the native one: {effect}"));
+        }
         Action::Register { .. } | Action::Tidy { .. } => {}
     }
 }
@@ -305,7 +308,7 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
             if cloud.laws.skeletons.get(route) != Some(&now) {
                 cloud.violate(7, format!("{route} is not what it was but for its weights: {now}"));
             }
-            for other in cloud.place.config.engine.routes.clone() {
+            for other in cloud.place.config.engine.routes().to_vec() {
                 foreign_groups(cloud, &other);
             }
         }
@@ -330,7 +333,13 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
                 cloud.violate(12, "the new revision has not the candidate's image".to_owned());
             }
         }
-        Action::Start { .. } | Action::Scale { .. } | Action::Scaling { .. } | Action::Tidy { .. } => {}
+        Action::Start { .. }
+        | Action::Deploy { .. }
+        | Action::Stop { .. }
+        | Action::Continue { .. }
+        | Action::Scale { .. }
+        | Action::Scaling { .. }
+        | Action::Tidy { .. } => {}
     }
 }
 

@@ -15,6 +15,8 @@ fn step(rollout: &Rollout) -> String {
             format!("{} {step} since {}", rollout.phase.name(), rollout.since)
         }
         Phase::Holding
+        | Phase::Deploying
+        | Phase::Stopping { .. }
         | Phase::Registering { .. }
         | Phase::Starting
         | Phase::Standby { .. }

@@ -18,8 +18,8 @@ use crate::view;
 
 /// Remembers the world before anything happens.
 pub(crate) fn begin(cloud: &mut Cloud) {
-    let next_door = cloud.place.next_door.iter().flat_map(|config| config.engine.routes.clone());
-    let routes: Vec<RouteArn> = cloud.place.config.engine.routes.iter().cloned().chain(next_door).collect();
+    let next_door = cloud.place.next_door.iter().flat_map(|config| config.engine.routes().to_vec());
+    let routes: Vec<RouteArn> = cloud.place.config.engine.routes().iter().cloned().chain(next_door).collect();
     for route in routes {
         let answer = cloud.route_doc(&route);
         cloud.laws.skeletons.insert(route, skeleton(view::route_of(&answer).clone()));
@@ -101,7 +101,9 @@ fn silent(cloud: &mut Cloud, rollout: &Rollout) {
             let paused = rollout.paused.map_or(0, |paused| paused.since(rollout.since).0 + stall);
             config.start_deadline.0.max(paused)
         }
-        Phase::Shifting { .. }
+        Phase::Deploying
+        | Phase::Stopping { .. }
+        | Phase::Shifting { .. }
         | Phase::Retiring
         | Phase::Resting
         | Phase::Returning { .. }
@@ -266,7 +268,8 @@ impl Changed for shared::rollout::Ended {
             // What a person gave up is that person's to put in order.
             shared::rollout::Outcome::Refused(_)
             | shared::rollout::Outcome::GivenUp(_)
-            | shared::rollout::Outcome::Observed => false,
+            | shared::rollout::Outcome::Observed
+            | shared::rollout::Outcome::Superseded(_) => false,
         }
     }
 }

@@ -44,6 +44,9 @@ impl Actuator for Port {
                 let input = json!({ "cluster": config.cluster, "service": service, "desiredCount": desired });
                 self.write(effect, Service::Ecs, "UpdateService", input).await.map(drop)
             }
+            Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } => {
+                Err(EffectError::Permanent("the managed engine deploys no native service".to_owned()))
+            }
             Action::Weights { route, weights } => self.weights(effect, route, weights).await,
             Action::Scaling { colour, wanted } => self.scale(config, effect, *colour, wanted).await,
             Action::Tidy { family, keep, in_use } => self.tidy(effect, family, *keep, in_use).await,
@@ -113,7 +116,7 @@ impl Port {
         };
         let next_door = self.next_door();
         if let (Some(Bug::WritesNextDoor), Some(other), false) = (self.bug(), next_door, route.is_listener()) {
-            let rule = &other.engine.routes[0].0;
+            let rule = &other.engine.routes()[0].0;
             let input = json!({ "RuleArn": rule, "Actions": input["Actions"] });
             self.write(effect, Service::Elb, operation, input).await?;
         }

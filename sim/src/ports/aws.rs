@@ -110,10 +110,13 @@ impl Port {
                 .and_then(|proc| Some(proc.acting.as_ref()?.status.rollout.as_ref()?.id.clone()));
             let landing =
                 Landing { who: self.who, pid: self.pid, service, operation, input, effect: effect.clone(), rollout };
-            let routes = &cloud.place.config.engine.routes;
+            let routes = cloud.place.config.engine.routes();
             let route = match &effect.action {
                 Action::Weights { route, .. } => routes.iter().position(|known| known == route),
                 Action::Register { .. }
+                | Action::Deploy { .. }
+                | Action::Stop { .. }
+                | Action::Continue { .. }
                 | Action::Start { .. }
                 | Action::Scale { .. }
                 | Action::Scaling { .. }

@@ -30,7 +30,7 @@ fn reading<T>(answer: Result<T, String>) -> Reading<T> {
 impl Observer for Port {
     async fn observe(&self, config: &ServiceConfig, ask: &Ask, at: Time) -> Observation {
         let mut seen = Observation::nothing(at);
-        for route in &config.engine.routes {
+        for route in config.engine.routes() {
             let read = if ask.routes { self.route(route).await } else { Reading::not_asked() };
             seen.routes.insert(route.clone(), read);
         }

@@ -67,7 +67,8 @@ impl Story {
                 | Outcome::Cancelled(_)
                 | Outcome::Refused(_)
                 | Outcome::GivenUp(_)
-                | Outcome::Observed,
+                | Outcome::Observed
+                | Outcome::Superseded(_),
             ) => false,
         }
     }

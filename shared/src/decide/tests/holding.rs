@@ -193,7 +193,9 @@ fn the_repair_gives_all_weight_to_the_side_that_lives_on_the_first_route_that_ne
     for (blue, green, live) in [(2, 2, Colour::Blue), (0, 2, Colour::Green), (0, 0, Colour::Blue)] {
         let mut scene = Scene::new();
         let second = RouteArn(RULE.replace("listener-rule", "listener"));
-        scene.config.engine.routes.push(second.clone());
+        if let crate::config::Engine::Managed(managed) = &mut scene.config.engine {
+            managed.routes.push(second.clone());
+        }
         scene.weigh(u32::from(live == Colour::Blue), u32::from(live == Colour::Green));
         let mixed = RouteReading { weights: weights(50, 50), stickiness: None, unwritable: None };
         scene.seen.routes.insert(second.clone(), Reading::Known(mixed));

@@ -144,7 +144,9 @@ fn a_settled_route_that_cannot_be_read_does_not_blind_the_watch_over_the_others(
     silent(&mut scene, Colour::Blue);
     scene.until("idle");
     let other = crate::ids::RouteArn(format!("{RULE}4"));
-    scene.config.engine.routes.push(other.clone());
+    if let crate::config::Engine::Managed(managed) = &mut scene.config.engine {
+        managed.routes.push(other.clone())
+    }
     scene.status.settled.as_mut().unwrap().weights.insert(other.clone(), weights(0, 100));
     scene.seen.routes.insert(other, Reading::Unknown("RuleNotFound".to_owned()));
     scene.weigh(100, 0);

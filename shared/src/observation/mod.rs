@@ -1,5 +1,7 @@
 //! What was seen of the world, and what was not: a reading that failed is [`Reading::Unknown`], never a default.
 
+mod native;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AlarmName, Colour, RevisionArn, RouteArn, TargetGroupArn};
 use crate::time::{Span, Time};
 use crate::weights::Weights;
+
+pub use native::{DeploymentStatus, GroupTraffic, Hook, NativeReading, ServiceDeployment, Traffic};
 
 /// A value that was read, or why it could not be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +57,9 @@ pub struct Ask {
     pub registered: Option<(RevisionArn, String)>,
     /// The request counts per target group of these colours since a time that lies on a metric period's border.
     pub requests: Option<(BTreeSet<Colour>, Time)>,
+    /// The native service, with its service deployments created since then.
+    #[serde(default)]
+    pub native: Option<Time>,
 }
 
 /// One look at the world.
@@ -69,6 +76,9 @@ pub struct Observation {
     pub alarms: BTreeMap<AlarmName, Reading<Option<AlarmReading>>>,
     /// The revision that carries the rollout's tag; `Known(None)`: none does.
     pub registered: Reading<Option<RevisionArn>>,
+    /// The native service; `Known(None)`: there is no such ACTIVE service.
+    #[serde(default = "Reading::not_asked")]
+    pub native: Reading<Option<NativeReading>>,
     /// What effects of this process came to since the last decision.
     pub failures: Vec<EffectFailure>,
 }
@@ -83,6 +93,7 @@ impl Observation {
             colours: BTreeMap::new(),
             alarms: BTreeMap::new(),
             registered: Reading::not_asked(),
+            native: Reading::not_asked(),
             failures: Vec::new(),
         }
     }

@@ -1,0 +1,172 @@
+//! A native service as read: what is live, and its service deployments.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Reading;
+use crate::ids::{RevisionArn, TargetGroupArn};
+use crate::strategy::Share;
+use crate::time::Time;
+
+/// A native service as read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NativeReading {
+    /// The service's ARN.
+    pub arn: String,
+    /// Tasks wanted.
+    pub desired: u32,
+    /// Tasks RUNNING.
+    pub running: u32,
+    /// The task definition the service names.
+    pub task_definition: RevisionArn,
+    /// `deploymentConfiguration` as declared, whole.
+    pub configuration: Value,
+    /// Why Flipback cannot drive it, and what to change.
+    pub undrivable: Option<(String, String)>,
+    /// Where production traffic goes; read before a start and while a pause holds a stage.
+    pub traffic: Reading<Traffic>,
+    /// The service deployments since the time asked for, and the newest in any case; the newest first.
+    pub deployments: Vec<ServiceDeployment>,
+}
+
+impl NativeReading {
+    /// The service's own strategy, ROLLING where it names none.
+    #[must_use]
+    pub fn strategy(&self) -> &str {
+        self.configuration["strategy"].as_str().unwrap_or("ROLLING")
+    }
+}
+
+/// The production rules as they are: what every target group gets, and whether it can answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// Per target group of the production rules; none for a service whose traffic ECS does not weigh.
+    pub groups: BTreeMap<TargetGroupArn, GroupTraffic>,
+}
+
+/// One target group of a production rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupTraffic {
+    /// Its share of the rule's weight.
+    pub share: Share,
+    /// Its healthy targets.
+    pub healthy: u32,
+}
+
+impl Traffic {
+    /// The group that has weight and no healthy target, if there is one.
+    #[must_use]
+    pub fn dead(&self) -> Option<&TargetGroupArn> {
+        self.groups.iter().find(|(_, group)| group.share.tenths() > 0 && group.healthy == 0).map(|(arn, _)| arn)
+    }
+}
+
+/// A service deployment as read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceDeployment {
+    /// Its ARN.
+    pub arn: String,
+    /// The task definition of its target service revision.
+    pub revision: RevisionArn,
+    /// When it was created.
+    pub created: Time,
+    /// Its status.
+    pub status: DeploymentStatus,
+    /// ECS's words on the status.
+    pub reason: String,
+    /// The lifecycle stage, as ECS writes it; none while it is pending, when it is over, and for rolling ones. No enum: the
+    /// model of the API lacks documented stages.
+    pub stage: Option<String>,
+    /// The target revision's share of the production traffic.
+    pub weight: Share,
+    /// The target groups its tasks are in.
+    pub groups: Vec<TargetGroupArn>,
+    /// Whether there is an earlier service revision to go back to.
+    pub has_source: bool,
+    /// The hooks of the present stage.
+    pub hooks: Vec<Hook>,
+    /// Alarms that ECS itself saw firing.
+    pub triggered: Vec<String>,
+}
+
+/// `status` of a service deployment. There is no FAILED.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeploymentStatus {
+    /// PENDING.
+    Pending,
+    /// IN_PROGRESS.
+    InProgress,
+    /// SUCCESSFUL.
+    Successful,
+    /// STOPPED: it failed and did not go back.
+    Stopped,
+    /// STOP_REQUESTED.
+    StopRequested,
+    /// ROLLBACK_REQUESTED.
+    RollbackRequested,
+    /// ROLLBACK_IN_PROGRESS.
+    RollbackInProgress,
+    /// ROLLBACK_SUCCESSFUL.
+    RollbackSuccessful,
+    /// ROLLBACK_FAILED.
+    RollbackFailed,
+    /// A value this release does not know.
+    Other(String),
+}
+
+impl DeploymentStatus {
+    /// The status of ECS's word.
+    #[must_use]
+    pub fn of(word: &str) -> DeploymentStatus {
+        match word {
+            "PENDING" => DeploymentStatus::Pending,
+            "IN_PROGRESS" => DeploymentStatus::InProgress,
+            "SUCCESSFUL" => DeploymentStatus::Successful,
+            "STOPPED" => DeploymentStatus::Stopped,
+            "STOP_REQUESTED" => DeploymentStatus::StopRequested,
+            "ROLLBACK_REQUESTED" => DeploymentStatus::RollbackRequested,
+            "ROLLBACK_IN_PROGRESS" => DeploymentStatus::RollbackInProgress,
+            "ROLLBACK_SUCCESSFUL" => DeploymentStatus::RollbackSuccessful,
+            "ROLLBACK_FAILED" => DeploymentStatus::RollbackFailed,
+            other => DeploymentStatus::Other(other.to_owned()),
+        }
+    }
+
+    /// Whether it goes on by itself. A word this release does not know may.
+    #[must_use]
+    pub fn running(&self) -> bool {
+        match self {
+            DeploymentStatus::Pending
+            | DeploymentStatus::InProgress
+            | DeploymentStatus::StopRequested
+            | DeploymentStatus::RollbackRequested
+            | DeploymentStatus::RollbackInProgress
+            | DeploymentStatus::Other(_) => true,
+            DeploymentStatus::Successful
+            | DeploymentStatus::Stopped
+            | DeploymentStatus::RollbackSuccessful
+            | DeploymentStatus::RollbackFailed => false,
+        }
+    }
+}
+
+/// A lifecycle hook of the present stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hook {
+    /// Its id in the deployment: a canary's pause has a new one at each step.
+    pub id: String,
+    /// A pause that waits for an answer (AWAITING_ACTION).
+    pub waits: bool,
+    /// When ECS ends the wait.
+    pub expires: Option<Time>,
+    /// ECS goes back when the wait ends, rather than on.
+    pub times_out_back: bool,
+}

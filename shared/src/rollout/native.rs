@@ -1,0 +1,54 @@
+//! What is saved of a rollout under the native engine.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::strategy::Share;
+use crate::time::Time;
+
+/// The native side of a rollout.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NativeRun {
+    /// When the UpdateService was first sent: saved before it, so that a repeated start finds what the first one made.
+    #[serde(default)]
+    pub sent: Option<Time>,
+    /// When it was last sent.
+    #[serde(default)]
+    pub resent: Option<Time>,
+    /// The service deployment, once seen.
+    #[serde(default)]
+    pub deployment: Option<String>,
+    /// The stage that was seen last, and since when.
+    #[serde(default)]
+    pub stage: Option<(String, Time)>,
+    /// The new revision's share of the production traffic, as ECS said last.
+    #[serde(default)]
+    pub weight: Share,
+    /// Pauses that were told to people.
+    #[serde(default)]
+    pub told: BTreeSet<String>,
+    /// The pause that a person's promote answers.
+    #[serde(default)]
+    pub promoted: Option<String>,
+    /// A pause waited at the last look.
+    #[serde(default)]
+    pub paused: bool,
+    /// Since when the production rule has not been as ECS says.
+    #[serde(default)]
+    pub astray: Option<Time>,
+    /// How many pauses were answered or passed: the step a promote is bound to.
+    #[serde(default)]
+    pub gates: usize,
+}
+
+/// A deployment that Flipback did not start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Foreign {
+    /// The service deployment.
+    pub deployment: String,
+    /// It was told how it ended, or it was over when it was first seen.
+    pub over: bool,
+}
