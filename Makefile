@@ -1,12 +1,12 @@
 # Flipback. Two commands do all set-up there is:
-#   make demo   the three stories, with the real Lambda binaries in the local cloud
+#   make demo   the four stories, with the real Lambda binaries in the local cloud
 #   make test   every check
 # Everything else is a part of these.
 
 SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-FUNCTIONS := on-image-push on-alarm advance check-scaling notify
+FUNCTIONS := on-image-push on-alarm advance check-scaling notify lifecycle-hook
 PACKAGES := $(addprefix -p ,$(FUNCTIONS) cli)
 
 .PHONY: help demo test prerequisites build-demo fmt-check clippy unit conformance doc deny template release sizes sim \

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_ecs::config::Credentials;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_http_client::{Builder, Connector, ConnectorBuilder};
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpClient, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -84,6 +87,11 @@ impl Clients {
     pub fn web(&self) -> Web {
         Web::new(self.plain)
     }
+
+    /// A client for a service's own listeners; with `at`, whatever the URL names is looked for there.
+    pub(crate) fn web_to_listeners(&self, at: Option<String>) -> Web {
+        Web::to_listeners(self.plain, at)
+    }
 }
 
 fn loader(plain: bool) -> ConfigLoader {
@@ -119,9 +127,12 @@ fn http_client(plain: bool) -> SharedHttpClient {
     }
 }
 
-/// A plain web client: one POST of JSON at a time.
+/// A plain web client: one request at a time, redirects not followed.
 #[derive(Clone, Debug)]
 pub struct Web(SharedHttpConnector);
+
+/// More of an answer's body is not read: it has to fit into a function's memory.
+const LONGEST_BODY: usize = 1 << 20;
 
 /// What a web server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +155,34 @@ impl Web {
         Web(SharedHttpConnector::new(connector))
     }
 
+    /// One for requests to a service's own listeners: over the proxy that `HTTP_PROXY` names, where one is set. With
+    /// `at`, every name means the address of that name: a listener's certificate is for the service's name, and the
+    /// service's name may lead somewhere else.
+    fn to_listeners(plain: bool, at: Option<String>) -> Web {
+        let builder = Connector::builder().proxy_config(ProxyConfig::from_env());
+        let tls = |builder: ConnectorBuilder| builder.tls_provider(Provider::Rustls(CryptoMode::Ring));
+        let connector = match at {
+            _ if plain => builder.build_http(),
+            None => tls(builder).build(),
+            Some(name) => tls(builder).build_with_resolver(At(name)),
+        };
+        Web(SharedHttpConnector::new(connector))
+    }
+
+    /// Gets a page, waiting `timeout` at most.
+    ///
+    /// # Errors
+    /// A sentence: no valid URL or header, no connection, no answer in time.
+    pub async fn get(&self, url: &str, headers: &[(String, String)], timeout: Duration) -> Result<WebAnswer, String> {
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_uri(url).map_err(|_| format!("the URL {url} is not valid"))?;
+        for (name, value) in headers {
+            let put = request.headers_mut().try_insert(name.clone(), value.clone());
+            put.map_err(|_| format!("the header {name}: {value} cannot be sent"))?;
+        }
+        self.send(request, timeout).await
+    }
+
     /// Posts JSON, waiting `timeout` at most. The URL may be a secret and is in no error.
     ///
     /// # Errors
@@ -153,6 +192,10 @@ impl Web {
         request.set_method("POST").map_err(|error| chain(&error))?;
         request.set_uri(url).map_err(|_| "the URL is not valid".to_owned())?;
         request.headers_mut().insert("content-type", "application/json; charset=utf-8");
+        self.send(request, timeout).await
+    }
+
+    async fn send(&self, request: HttpRequest, timeout: Duration) -> Result<WebAnswer, String> {
         let answer = tokio::time::timeout(timeout, self.0.call(request))
             .await
             .map_err(|_| format!("no answer within {} s", timeout.as_secs()))?
@@ -167,6 +210,37 @@ async fn read_answer(mut answer: HttpResponse) -> Result<WebAnswer, String> {
     let status = answer.status().as_u16();
     let retry_after = answer.headers().get("retry-after").and_then(|text| text.trim().parse().ok());
     let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
-    let bytes = aws_smithy_types::byte_stream::ByteStream::new(body).collect().await.map_err(|error| chain(&error))?;
-    Ok(WebAnswer { status, retry_after, body: String::from_utf8_lossy(&bytes.into_bytes()).into_owned() })
+    let (mut stream, mut bytes) = (ByteStream::new(body), Vec::new());
+    while let Some(part) = stream.next().await {
+        bytes.extend_from_slice(&part.map_err(|error| chain(&error))?);
+        if bytes.len() >= LONGEST_BODY {
+            break;
+        }
+    }
+    Ok(WebAnswer { status, retry_after, body: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+/// Resolves every name to the addresses of one.
+#[derive(Clone, Debug)]
+struct At(String);
+
+impl ResolveDns for At {
+    fn resolve_dns<'a>(&'a self, _asked: &'a str) -> DnsFuture<'a> {
+        DnsFuture::new(async {
+            let found = tokio::net::lookup_host((self.0.as_str(), 0)).await.map_err(ResolveDnsError::new)?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_name_means_the_addresses_of_the_one() {
+        let found = At("localhost".to_owned()).resolve_dns("shop.example.com").await.unwrap();
+        assert!(!found.is_empty() && found.iter().all(std::net::IpAddr::is_loopback), "{found:?}");
+        assert!(At("no such name".to_owned()).resolve_dns("localhost").await.is_err());
+    }
 }

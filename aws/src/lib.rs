@@ -5,6 +5,7 @@
 
 mod actuator;
 mod alarms;
+pub mod check;
 mod clients;
 mod clock;
 mod count;

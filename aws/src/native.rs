@@ -93,7 +93,7 @@ fn parse(call: &str, bytes: &[u8]) -> Result<Value, Failure> {
 }
 
 /// The service as DescribeServices shows it, whole; none where it is missing.
-async fn document(client: &Client, cluster: &str, service: &str) -> Result<Option<Value>, Failure> {
+pub(crate) async fn document(client: &Client, cluster: &str, service: &str) -> Result<Option<Value>, Failure> {
     let keep = KeepBody::default();
     let request = client.describe_services().cluster(cluster).services(service);
     request.customize().interceptor(keep.clone()).send().await.during(SERVICES)?;
@@ -190,6 +190,7 @@ fn hook(one: &Value) -> Hook {
     Hook {
         id: text(&one["hookId"]),
         waits: one["targetType"] == "PAUSE" && one["status"] == "AWAITING_ACTION",
+        running: one["targetArn"].as_str().filter(|_| one["status"] == "IN_PROGRESS").map(str::to_owned),
         expires: time(&one["expiresAt"]),
         times_out_back: one["timeoutAction"] != "CONTINUE",
     }
@@ -333,13 +334,17 @@ mod tests {
             "lifecycleStage": "PRE_PRODUCTION_TRAFFIC_SHIFT", "sourceServiceRevisions": [{ "arn": "r1" }],
             "targetServiceRevision": { "arn": "r2", "requestedProductionTrafficWeight": 2.5 },
             "lifecycleHookDetails": [{ "hookId": "h", "targetType": "PAUSE", "status": "AWAITING_ACTION",
-                "expiresAt": 1_795_170_000, "timeoutAction": "ROLLBACK" }],
+                "expiresAt": 1_795_170_000, "timeoutAction": "ROLLBACK" },
+                { "hookId": "f", "targetType": "AWS_LAMBDA", "targetArn": "check", "status": "IN_PROGRESS" },
+                { "hookId": "g", "targetType": "AWS_LAMBDA", "targetArn": "check", "status": "SUCCEEDED" }],
         });
         let read = deployment(&one, RevisionArn::from("shop:2"), Vec::new());
         assert_eq!(read.stage.as_deref(), Some("PRE_PRODUCTION_TRAFFIC_SHIFT"));
         assert_eq!((read.weight.tenths(), read.has_source), (25, true));
         assert_eq!(read.created, Time(1_795_166_140_500));
         assert!(read.hooks[0].waits && read.hooks[0].times_out_back);
+        let running: Vec<Option<&str>> = read.hooks.iter().map(|hook| hook.running.as_deref()).collect();
+        assert_eq!(running, [None, Some("check"), None]);
         let strange = deployment(&json!({ "status": "SOMETHING_NEW" }), RevisionArn::from("shop:2"), Vec::new());
         assert_eq!(strange.status, DeploymentStatus::Other("SOMETHING_NEW".to_owned()));
     }

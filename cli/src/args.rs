@@ -113,7 +113,7 @@ pub(crate) enum Command {
     /// The local cloud: the part of AWS that Flipback touches, on one port
     #[command(subcommand)]
     Local(Local),
-    /// Three stories in a local cloud: a good push, a 5XX push and an unhealthy one, with real functions and real traffic
+    /// Four stories in a local cloud: a good push, a 5XX push, an unhealthy one and ECS's own blue/green, with real functions and real traffic
     Demo(demo::Args),
 }
 

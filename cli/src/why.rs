@@ -253,6 +253,7 @@ mod tests {
             revision: None,
             took: Span::mins(9),
             standby: Span::mins(10),
+            by_ecs: false,
         });
         assert_eq!(answer(&fixture::record(), [&completed, &refused].into_iter(), fixture::START).last, None);
         assert!(answer(&fixture::record(), [&refused, &completed].into_iter(), fixture::START).last.is_some());

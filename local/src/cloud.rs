@@ -99,7 +99,7 @@ impl Cloud {
         start_functions(&inner, &template, &options)?;
         let front = {
             let inner = inner.clone();
-            move |request, _| wire::front(inner.clone(), request)
+            move |request, peer| wire::front(inner.clone(), request, peer)
         };
         // The front door has no stop of its own: it ends with all other tasks.
         let (_, never) = watch::channel(false);

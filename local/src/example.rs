@@ -1,5 +1,5 @@
-//! A service with two colours behind a load balancer, set up by plain API calls: what a person would have before Flipback
-//! comes. For the demo, the tests, and `flipback local up --example`.
+//! A service with two colours, or one service that ECS's own strategy deploys, behind a load balancer, set up by plain API
+//! calls: what a person would have before Flipback comes. For the demo, the tests, and `flipback local up --example`.
 
 use std::net::SocketAddr;
 
@@ -70,50 +70,53 @@ pub fn push(cloud: &Cloud, caller: &str, repository: &str, tag: &str, manners: &
     text(&answer, "/image/imageId/imageDigest")
 }
 
-/// Sets it up: cluster, repository and image, load balancer, listener and rule, target groups, services, scalable targets,
-/// and an alarm `NAME-COLOUR-5xx` of one 10 s period for each side.
+/// A service that ECS's own strategy deploys, and what is around it.
+#[derive(Clone, Debug)]
+pub struct OneService {
+    /// Its two target groups, which take turns, and what leads to them; blue is live.
+    pub front: TwoColours,
+    /// The test listener's rule.
+    pub test_rule: String,
+    /// Where the test listener is served.
+    pub test_address: SocketAddr,
+}
+
+/// Sets up two colours: cluster, repository and image, load balancer, listener and rule, target groups, services, scalable
+/// targets, and an alarm `NAME-COLOUR-5xx` of one 10 s period for each side.
 ///
 /// # Errors
 /// The call that failed, and what AWS would say.
 pub fn two_colours(cloud: &Cloud, caller: &str, plan: &Plan) -> anyhow::Result<TwoColours> {
     let set_up = SetUp { cloud, caller, plan };
-    let name = &plan.name;
-    set_up.call(Service::Ecs, "CreateCluster", json!({"clusterName": plan.cluster}))?;
-    let uri = text(
-        &set_up.call(Service::Ecr, "CreateRepository", json!({"repositoryName": name}))?,
-        "/repository/repositoryUri",
-    )?;
-    push(cloud, caller, name, &plan.tag, "")?;
-    let balancer = json!({"Name": name, "Subnets": ["subnet-a", "subnet-b"], "Scheme": "internal"});
-    let balancer =
-        text(&set_up.call(Service::Elb, "CreateLoadBalancer", balancer)?, "/LoadBalancers/0/LoadBalancerArn")?;
-    let [blue, green] = [set_up.target_group("blue")?, set_up.target_group("green")?];
-    let nothing = json!([{"Type": "fixed-response", "FixedResponseConfig": {
-        "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such path"}}]);
-    let listener =
-        json!({"LoadBalancerArn": balancer, "Protocol": "HTTP", "Port": plan.port, "DefaultActions": nothing});
-    let listener = text(&set_up.call(Service::Elb, "CreateListener", listener)?, "/Listeners/0/ListenerArn")?;
-    let rule = json!({
-        "ListenerArn": listener, "Priority": 10,
-        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
-        "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [
-            {"TargetGroupArn": blue, "Weight": 100}, {"TargetGroupArn": green, "Weight": 0}]}}],
-    });
-    let rule = text(&set_up.call(Service::Elb, "CreateRule", rule)?, "/Rules/0/RuleArn")?;
-    let definition = json!({
-        "family": name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
-        "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
-        "containerDefinitions": [{"name": "app", "image": format!("{uri}:{}", plan.tag), "essential": true,
-            "portMappings": [{"containerPort": 8080, "protocol": "tcp"}]}],
-    });
-    set_up.call(Service::Ecs, "RegisterTaskDefinition", definition)?;
-    for (colour, group, tasks) in [("blue", &blue, plan.tasks), ("green", &green, 0)] {
-        set_up.service(colour, group, tasks)?;
-        set_up.alarm(colour, &balancer, group)?;
+    let front = set_up.front()?;
+    for (colour, group, tasks) in [("blue", &front.blue, plan.tasks), ("green", &front.green, 0)] {
+        let name = format!("{}-{colour}", plan.name);
+        let configuration = json!({"minimumHealthyPercent": 100, "maximumPercent": 200,
+            "deploymentCircuitBreaker": {"enable": false, "rollback": false}});
+        let balancer = json!({"targetGroupArn": group, "containerName": "app", "containerPort": 8080});
+        set_up.service(&name, tasks, &configuration, &balancer)?;
+        set_up.scalable(&name, tasks)?;
     }
-    let port = cloud.ports().into_iter().find(|port| port.listener_arn == listener);
-    let address = port.with_context(|| format!("the listener of {name} is not served"))?.real;
-    Ok(TwoColours { balancer, listener, rule, blue, green, address })
+    Ok(front)
+}
+
+/// Sets up one service `NAME` with this deployment configuration, and everything else as [`two_colours`] does; also a test
+/// listener, and the same alarms.
+///
+/// # Errors
+/// The call that failed, and what AWS would say.
+pub fn one_service(cloud: &Cloud, caller: &str, plan: &Plan, configuration: &Value) -> anyhow::Result<OneService> {
+    let set_up = SetUp { cloud, caller, plan };
+    let front = set_up.front()?;
+    let (test_listener, test_rule) =
+        set_up.listener(&front.balancer, plan.port.saturating_add(1_000), &front.blue, &front.green)?;
+    let balancer = json!({"targetGroupArn": front.blue, "containerName": "app", "containerPort": 8080,
+        "advancedConfiguration": {"alternateTargetGroupArn": front.green, "productionListenerRule": front.rule,
+            "testListenerRule": test_rule, "roleArn": "arn:aws:iam::123456789012:role/ecsInfrastructureRole"}});
+    set_up.service(&plan.name, plan.tasks, configuration, &balancer)?;
+    set_up.scalable(&plan.name, plan.tasks)?;
+    let test_address = set_up.address(&test_listener)?;
+    Ok(OneService { front, test_rule, test_address })
 }
 
 struct SetUp<'a> {
@@ -126,6 +129,53 @@ impl SetUp<'_> {
     fn call(&self, service: Service, operation: &str, input: Value) -> anyhow::Result<Value> {
         let answer = self.cloud.call(service, operation, input, self.caller);
         answer.map_err(|error| anyhow!("setting up {}, {operation}: {error}", self.plan.name))
+    }
+
+    /// Everything but the services.
+    fn front(&self) -> anyhow::Result<TwoColours> {
+        let Plan { name, cluster, tag, port, .. } = self.plan;
+        self.call(Service::Ecs, "CreateCluster", json!({"clusterName": cluster}))?;
+        let repository = self.call(Service::Ecr, "CreateRepository", json!({"repositoryName": name}))?;
+        let uri = text(&repository, "/repository/repositoryUri")?;
+        push(self.cloud, self.caller, name, tag, "")?;
+        let balancer = json!({"Name": name, "Subnets": ["subnet-a", "subnet-b"], "Scheme": "internal"});
+        let balancer =
+            text(&self.call(Service::Elb, "CreateLoadBalancer", balancer)?, "/LoadBalancers/0/LoadBalancerArn")?;
+        let [blue, green] = [self.target_group("blue")?, self.target_group("green")?];
+        let (listener, rule) = self.listener(&balancer, *port, &blue, &green)?;
+        let definition = json!({
+            "family": name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+            "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+            "containerDefinitions": [{"name": "app", "image": format!("{uri}:{tag}"), "essential": true,
+                "portMappings": [{"containerPort": 8080, "protocol": "tcp"}]}],
+        });
+        self.call(Service::Ecs, "RegisterTaskDefinition", definition)?;
+        for (colour, group) in [("blue", &blue), ("green", &green)] {
+            self.alarm(colour, &balancer, group)?;
+        }
+        let address = self.address(&listener)?;
+        Ok(TwoColours { balancer, listener, rule, blue, green, address })
+    }
+
+    /// A listener, and its rule that sends everything to blue.
+    fn listener(&self, balancer: &str, port: u16, blue: &str, green: &str) -> anyhow::Result<(String, String)> {
+        let nothing = json!([{"Type": "fixed-response", "FixedResponseConfig": {
+            "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such path"}}]);
+        let input = json!({"LoadBalancerArn": balancer, "Protocol": "HTTP", "Port": port, "DefaultActions": nothing});
+        let listener = text(&self.call(Service::Elb, "CreateListener", input)?, "/Listeners/0/ListenerArn")?;
+        let rule = json!({
+            "ListenerArn": listener, "Priority": 10,
+            "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+            "Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [
+                {"TargetGroupArn": blue, "Weight": 100}, {"TargetGroupArn": green, "Weight": 0}]}}],
+        });
+        let rule = text(&self.call(Service::Elb, "CreateRule", rule)?, "/Rules/0/RuleArn")?;
+        Ok((listener, rule))
+    }
+
+    fn address(&self, listener: &str) -> anyhow::Result<SocketAddr> {
+        let port = self.cloud.ports().into_iter().find(|port| port.listener_arn == listener);
+        Ok(port.with_context(|| format!("a listener of {} is not served", self.plan.name))?.real)
     }
 
     fn target_group(&self, colour: &str) -> anyhow::Result<String> {
@@ -143,27 +193,27 @@ impl SetUp<'_> {
         Ok(arn)
     }
 
-    fn service(&self, colour: &str, group: &str, tasks: u32) -> anyhow::Result<()> {
-        let Plan { name, cluster, .. } = self.plan;
+    fn service(&self, name: &str, tasks: u32, configuration: &Value, balancer: &Value) -> anyhow::Result<()> {
+        let Plan { name: family, cluster, .. } = self.plan;
         let input = json!({
-            "cluster": cluster, "serviceName": format!("{name}-{colour}"), "taskDefinition": name, "desiredCount": tasks,
-            "launchType": "FARGATE", "healthCheckGracePeriodSeconds": 0,
-            "deploymentConfiguration": {"minimumHealthyPercent": 100, "maximumPercent": 200,
-                "deploymentCircuitBreaker": {"enable": false, "rollback": false}},
+            "cluster": cluster, "serviceName": name, "taskDefinition": family, "desiredCount": tasks,
+            "launchType": "FARGATE", "healthCheckGracePeriodSeconds": 0, "deploymentConfiguration": configuration,
             "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"], "securityGroups": ["sg-local"]}},
-            "loadBalancers": [{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}],
+            "loadBalancers": [balancer],
         });
-        self.call(Service::Ecs, "CreateService", input)?;
-        // The idle side rests as Flipback leaves it: from 0 tasks on, and nothing scales it.
+        self.call(Service::Ecs, "CreateService", input).map(drop)
+    }
+
+    /// An idle side rests as Flipback leaves it: from 0 tasks on, and nothing scales it.
+    fn scalable(&self, name: &str, tasks: u32) -> anyhow::Result<()> {
         let rests = tasks == 0;
         let input = json!({
-            "ServiceNamespace": "ecs", "ResourceId": format!("service/{cluster}/{name}-{colour}"),
+            "ServiceNamespace": "ecs", "ResourceId": format!("service/{}/{name}", self.plan.cluster),
             "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": tasks, "MaxCapacity": 4,
             "SuspendedState": {"DynamicScalingInSuspended": rests, "DynamicScalingOutSuspended": rests,
                 "ScheduledScalingSuspended": rests},
         });
-        self.call(Service::AutoScaling, "RegisterScalableTarget", input)?;
-        Ok(())
+        self.call(Service::AutoScaling, "RegisterScalableTarget", input).map(drop)
     }
 
     fn alarm(&self, colour: &str, balancer: &str, group: &str) -> anyhow::Result<()> {

@@ -11,8 +11,9 @@ use crate::record::Recorder;
 use crate::slack::Slack;
 use crate::tasks::Tasks;
 use crate::traffic::{Balancers, Servers};
+use hyper::http::uri::Authority;
 use model::{AwsError, Call, Happening, Service, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,6 +116,17 @@ impl Inner {
             self.pump();
         }
         result
+    }
+
+    /// The listener that a load balancer's name and a port lead to, and that port: for requests that come as to a proxy.
+    pub(crate) fn listener_named(self: &Arc<Self>, to: &Authority) -> Option<(Arc<str>, u16)> {
+        let all = self.call(Service::Elb, "DescribeLoadBalancers", &json!({}), "local", &self.region).ok()?;
+        let named = |one: &&Value| one["DNSName"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(to.host()));
+        let balancer = all["LoadBalancers"].as_array()?.iter().find(named)?["LoadBalancerArn"].clone();
+        let port = to.port_u16().unwrap_or(80);
+        let of_it = |one: &crate::Port| balancer == one.load_balancer_arn.as_str() && one.asked == port;
+        let found = self.balancers.ports().into_iter().find(of_it)?;
+        Some((found.listener_arn.into(), port))
     }
 
     /// Puts a fault in force.

@@ -108,6 +108,8 @@ pub(crate) struct Deployment {
     alarms_blind: bool,
     /// Its tasks are in the alternate target groups.
     alternate: bool,
+    /// Since when a rolling one with a bake time has been in place alone.
+    bakes_since: Option<Millis>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -246,7 +246,7 @@ impl World {
     }
 
     /// Somebody changed something from outside.
-    fn changed(&mut self) {
+    pub(crate) fn changed(&mut self) {
         self.changes += 1;
         self.core.due_changed();
     }

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod decide;
 pub mod decision;
+pub mod hook;
 pub mod ids;
 pub mod image;
 pub mod intake;

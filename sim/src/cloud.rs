@@ -24,7 +24,7 @@ use crate::plots::When;
 use crate::rng::Rng;
 use crate::schedule::Schedule;
 use crate::setup::{self, Place, START};
-use crate::view;
+use crate::{native, view};
 
 pub(crate) type Pid = u64;
 
@@ -54,6 +54,8 @@ pub(crate) enum Event {
     Cue(usize),
     /// Reads of a part show this moment until then.
     Freeze(Part, Millis),
+    /// A function that ECS called for a service deployment's hook answers.
+    Answer(String, String, Value),
 }
 
 /// A write on its way.
@@ -146,6 +148,8 @@ pub(crate) struct Cloud {
     pub(crate) procs: BTreeMap<Pid, Proc>,
     pub(crate) record: Rc<Record>,
     pub(crate) next_door: Option<NextDoor>,
+    /// What is remembered of a native service; none: it is a managed one.
+    pub(crate) native: Option<native::State>,
     /// What the installation's release is told of the pace.
     pub(crate) margins: Margins,
     lanes: [Lane; 2],
@@ -171,6 +175,7 @@ pub(crate) struct Cloud {
 impl Cloud {
     pub(crate) fn new(schedule: &Schedule, bug: Option<Bug>, loud: bool) -> Cloud {
         let (world, place) = setup::build(schedule);
+        let bug = bug.or(schedule.native.as_ref().and_then(|shape| shape.bug?.carried()));
         let record = Rc::new(Record {
             config: crate::bugs::config(bug, place.config.clone()),
             status: Status::default(),
@@ -191,6 +196,7 @@ impl Cloud {
             procs: BTreeMap::new(),
             record,
             next_door: place.next_door.clone().map(NextDoor::new),
+            native: schedule.native.is_some().then(native::State::default),
             margins: schedule.pace.margins,
             lanes: Default::default(),
             flaps: BTreeMap::new(),
@@ -257,8 +263,16 @@ impl Cloud {
         self.world.answer_probes(self.now);
         let happenings = self.world.tick(self.now);
         for happening in happenings {
-            if let Happening::Event(event) = happening {
-                self.route(event);
+            match happening {
+                Happening::Event(event) => self.route(event),
+                Happening::CallHook { service_deployment_arn, hook_id, payload, .. } => {
+                    native::stage::called(self, &service_deployment_arn, &hook_id, &payload);
+                }
+                Happening::StartTask(_)
+                | Happening::StopTask { .. }
+                | Happening::ListenerUp { .. }
+                | Happening::ListenerDown { .. }
+                | Happening::SnsPublished { .. } => {}
             }
         }
     }
@@ -414,6 +428,11 @@ impl Cloud {
         }
     }
 
+    /// The bug planted in the native engine.
+    pub(crate) fn native_bug(&self) -> Option<native::Bug> {
+        self.schedule.native.as_ref().and_then(|shape| shape.bug)
+    }
+
     /// The time as a process sees it.
     pub(crate) fn clock(&self, pid: Pid) -> Time {
         let skew = self.procs.get(&pid).map_or(0, |proc| proc.skew);
@@ -442,7 +461,7 @@ impl Cloud {
     pub(crate) fn calm(&self) -> bool {
         let faults = self.schedule.faults.iter().all(|fault| START + fault.until <= self.now);
         let due = |event: &Event| match event {
-            Event::Cue(_) | Event::Land(_) => true,
+            Event::Cue(_) | Event::Land(_) | Event::Answer(..) => true,
             // Tasks may go on dying; pushes end.
             Event::Deliver(event, _) => event["source"] == "aws.ecr",
             Event::Second

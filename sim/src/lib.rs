@@ -14,6 +14,7 @@ pub mod laws;
 mod looks;
 pub mod many;
 pub mod names;
+pub mod native;
 mod next_door;
 pub mod plots;
 mod ports;

@@ -9,6 +9,7 @@ use sim::beliefs;
 use sim::bugs::Bug;
 use sim::laws::Violation;
 use sim::many::{self, Played};
+use sim::native;
 use sim::run::run;
 use sim::schedule::Schedule;
 use sim::shrink::{Keep, shrink};
@@ -17,6 +18,9 @@ use sim::shrink::{Keep, shrink};
 #[derive(Parser, Debug)]
 #[command(name = "sim")]
 struct Options {
+    /// Which engine.
+    #[arg(long, value_enum, default_value_t = Engine::Managed)]
+    engine: Engine,
     /// How many schedules to play.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
@@ -46,6 +50,15 @@ struct Options {
     keep_going: bool,
 }
 
+/// Whose rollouts are played.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    /// Flipback moves the traffic between two services.
+    Managed,
+    /// ECS's own strategy moves it within one.
+    Native,
+}
+
 /// So many schedules must have reached everything there is to reach.
 const ENOUGH: u64 = 20_000;
 
@@ -63,13 +76,19 @@ fn main() -> ExitCode {
 /// Whether all was well; an error is the caller's.
 fn play(options: &Options) -> Result<bool, String> {
     if options.bug.as_deref() == Some("list") {
-        for bug in Bug::ALL {
-            println!("{:<28} breaks law {:>2}: {}", bug.name(), bug.law(), bug.what());
+        let managed = Bug::ALL.iter().map(|bug| (bug.name(), bug.law(), bug.what()));
+        let native = native::Bug::ALL.iter().map(|bug| (bug.name(), bug.law(), bug.what()));
+        let bugs: Vec<_> = if options.engine == Engine::Native { native.collect() } else { managed.collect() };
+        for (name, law, what) in bugs {
+            println!("{name:<28} breaks law {law:>2}: {what}");
         }
         return Ok(true);
     }
     let bug = options.bug.as_deref();
     let unknown = |name| move || format!("no bug is named {name}; --bug list prints them");
+    let of_native = bug.filter(|_| options.engine == Engine::Native);
+    let of_native = of_native.map(|name| native::Bug::named(name).ok_or_else(unknown(name))).transpose()?;
+    let bug = bug.filter(|_| options.engine == Engine::Managed);
     let bug = bug.map(|name| Bug::named(name).ok_or_else(unknown(name))).transpose()?;
     let seeds = options.from..options.from.saturating_add(options.seeds);
     let belief = options.belief.as_deref();
@@ -96,13 +115,19 @@ fn play(options: &Options) -> Result<bool, String> {
         Some(_) | None => {}
     }
     let draw = |seed| {
-        let mut schedule = Schedule::draw(seed);
+        let mut schedule = match options.engine {
+            Engine::Managed => Schedule::draw(seed),
+            Engine::Native => native::draw(seed, of_native),
+        };
         if let Some(name) = belief {
             beliefs::turn_over(&mut schedule.pace.settings.beliefs, name);
         }
         schedule
     };
-    let mut with = bug.map_or(String::new(), |bug| format!(" --bug {}", bug.name()));
+    let mut with = options.bug.as_ref().map_or(String::new(), |bug| format!(" --bug {bug}"));
+    if options.engine == Engine::Native {
+        with.push_str(" --engine native");
+    }
     with.push_str(&belief.map_or(String::new(), |name| format!(" --belief {name}")));
     if let Some(seed) = options.replay {
         let schedule = options.keep.as_ref().map_or_else(|| draw(seed), |keep| keep.of(&draw(seed)));
@@ -131,7 +156,13 @@ fn play(options: &Options) -> Result<bool, String> {
     for (seed, violation) in &played.broken {
         tell(*seed, violation, &with);
     }
-    println!("{}", played.counts);
+    print!("{}", played.counts);
+    let missing = match options.engine {
+        Engine::Managed => played.counts.missing(),
+        Engine::Native => native::counts::missing(&played.counts),
+    };
+    missing.iter().for_each(|name| println!("never reached: {name}"));
+    println!();
     let (schedules, seconds) = (played.steps.len(), began.elapsed().as_secs_f64().max(0.001));
     println!(
         "{schedules} schedules, {} steps in the median, {} with a broken law; {:.0} schedules a second on {threads} threads",
@@ -139,7 +170,7 @@ fn play(options: &Options) -> Result<bool, String> {
         played.broken.len(),
         schedules as f64 / seconds,
     );
-    let missing = options.seeds >= ENOUGH && bug.is_none() && belief.is_none() && !played.counts.missing().is_empty();
+    let missing = options.seeds >= ENOUGH && options.bug.is_none() && belief.is_none() && !missing.is_empty();
     if missing {
         println!("something was never reached (see above): what no schedule reaches is not tested");
     }

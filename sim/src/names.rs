@@ -6,7 +6,7 @@ use shared::notice::Milestone;
 use shared::rollout::{Cause, IntentKind, Outcome, Phase};
 
 use crate::faults::{Kind, Part};
-use crate::plots::Plot;
+use crate::plots::{Hand, Plot};
 
 macro_rules! names {
     ($(#[$doc:meta])* $list:ident, $name:ident($of:ty): $($pattern:pat => $text:literal,)*
@@ -180,6 +180,11 @@ names! {
     Plot::Traffic(true) => "traffic again",
     Plot::Autoscale(..) => "autoscaled",
     Plot::Takeover => "another release takes over",
+    ;
+    Plot::Hand(Hand::Stop) => "stopped by hand",
+    Plot::Hand(Hand::GoOn) => "pause continued by hand",
+    Plot::Hand(Hand::GoBack) => "pause rolled back by hand",
+    Plot::Hand(Hand::RuleGone) => "rule without the second group",
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub(crate) fn build(world: &mut World, schedule: &Schedule, listener: &str, alar
     let manifest = setup::manifest(0, "");
     let image = json!({ "repositoryName": REPOSITORY, "imageManifest": manifest, "imageTag": "v1.0.0" });
     must(world, Service::Ecr, "PutImage", &image);
-    let groups = Colour::BOTH.map(|colour| setup::group(world, &format!("web-{colour}")));
+    let groups = Colour::BOTH.map(|colour| setup::group(world, setup::START, &format!("web-{colour}")));
     let tuple = |at: usize, weight: u32| json!({ "TargetGroupArn": groups[at], "Weight": weight });
     let rule = json!({
         "ListenerArn": listener, "Priority": 5,

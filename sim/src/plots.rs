@@ -73,6 +73,21 @@ pub enum Plot {
     /// Another release of Flipback takes over: with other margins, from a record with members that it does not know and
     /// without those that its predecessor had no use for.
     Takeover,
+    /// Native: somebody's hand on what ECS does.
+    Hand(Hand),
+}
+
+/// What somebody does to a service that ECS deploys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hand {
+    /// Stops the newest service deployment.
+    Stop,
+    /// Answers its pause: on.
+    GoOn,
+    /// Answers its pause: back.
+    GoBack,
+    /// Writes the production rule so that one target group is left.
+    RuleGone,
 }
 
 impl Plot {

@@ -44,6 +44,10 @@ pub fn run(schedule: &Schedule, bug: Option<Bug>, loud: bool) -> Outcome {
     let cloud: Shared = Rc::new(RefCell::new(Cloud::new(schedule, bug, loud)));
     let mut driver = Driver { cloud: Rc::clone(&cloud), running: BTreeMap::new(), next_pid: 0, idle_since: None };
     driver.prepare();
+    if let Some(shape) = &schedule.native {
+        let name = format!("{}{}", shape.strategy.name(), if shape.sent { " sent" } else { "" });
+        cloud.borrow_mut().hit("strategy", name);
+    }
     while driver.step() {}
     drop(driver);
     let mut cloud = cloud.borrow_mut();
@@ -119,6 +123,11 @@ impl Driver {
                 cloud.steps += 1;
                 cloud.tick();
                 stage::play(cloud, place);
+            }
+            Event::Answer(deployment, hook, answer) => {
+                let cloud = &mut *self.cloud.borrow_mut();
+                cloud.tick();
+                cloud.world.hook_answered(&deployment, &hook, Ok(answer), cloud.now);
             }
             Event::Freeze(part, until) => {
                 let cloud = &mut *self.cloud.borrow_mut();
@@ -224,7 +233,8 @@ impl Driver {
                     (Role::Alarm, cloud.meant(|config| config.alarms.all().contains(&alarm)))
                 }
                 Some(_) | None => {
-                    let about = event["resources"][0].as_str().into_iter().chain(detail["group"].as_str());
+                    let members = [&event["resources"][0], &detail["group"], &detail["serviceArn"]];
+                    let about = members.into_iter().filter_map(Value::as_str);
                     let names: Vec<&str> = about.map(|arn| arn.rsplit(['/', ':']).next().unwrap_or(arn)).collect();
                     let known = |config: &ServiceConfig| {
                         Colour::BOTH.into_iter().any(|colour| names.contains(&config.engine.service(colour)))

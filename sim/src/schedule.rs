@@ -8,6 +8,7 @@ use shared::time::Span;
 
 use crate::faults::{Fault, Kind, Part};
 use crate::names::PHASES;
+use crate::native;
 use crate::plots::{Cue, Plot, When, Which};
 use crate::rng::Rng;
 
@@ -135,6 +136,8 @@ pub struct Schedule {
     pub skewed: u64,
     /// Nothing is drawn to happen or go wrong after this.
     pub calm_after: Millis,
+    /// What the service is like under the native engine; none: it is a managed one.
+    pub native: Option<native::Shape>,
 }
 
 /// One of the phases.
@@ -192,6 +195,7 @@ impl Schedule {
             skewed: 0,
             calm_after,
             pace,
+            native: None,
         };
         schedule.cues = schedule.draw_cues(&mut Rng::new(seed, 2));
         // A quarter of all schedules has good weather: there the bounds are tight.

@@ -9,7 +9,7 @@ use shared::ids::{AlarmName, Colour, RouteArn};
 use shared::rollout::AlarmSide;
 use shared::time::Span;
 
-use crate::next_door;
+use crate::{native, next_door};
 use crate::schedule::Schedule;
 
 pub(crate) const REGION: &str = "us-east-1";
@@ -33,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) alarms: Vec<(AlarmName, AlarmSide)>,
     /// The service next door, where there is one.
     pub(crate) next_door: Option<ServiceConfig>,
+    /// The rules whose weights ECS moves itself: production, and test where there is one.
+    pub(crate) rules: Vec<RouteArn>,
 }
 
 pub(crate) fn call(
@@ -52,7 +54,11 @@ pub(crate) fn manifest(number: u64, manners: &str) -> String {
 }
 
 pub(crate) fn must(world: &mut World, service: Service, operation: &str, input: &Value) -> Value {
-    match call(world, service, operation, input, "setup", START) {
+    must_at(START, world, service, operation, input)
+}
+
+pub(crate) fn must_at(at: Millis, world: &mut World, service: Service, operation: &str, input: &Value) -> Value {
+    match call(world, service, operation, input, "setup", at) {
         Ok(answer) => answer,
         Err(error) => panic!("the model refused {operation}: {error:?} for {input}"),
     }
@@ -67,41 +73,20 @@ pub(crate) fn text(value: &Value) -> String {
 /// # Panics
 /// Where the model refuses a call of the set-up: there is nothing to simulate then.
 pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
-    let mut settings = schedule.pace.settings.clone();
-    settings.region = REGION.to_owned();
-    let world = &mut World::new(settings);
-    must(world, Service::Ecs, "CreateCluster", &json!({ "clusterName": CLUSTER }));
-    must(world, Service::Ecr, "CreateRepository", &json!({ "repositoryName": REPOSITORY }));
-    let image = json!({ "repositoryName": REPOSITORY, "imageManifest": manifest(0, ""), "imageTag": "v1.0.0" });
-    must(world, Service::Ecr, "PutImage", &image);
-    must(world, Service::Ecr, "CreateRepository", &json!({ "repositoryName": SIDECAR }));
-    let balancer = must(
-        world,
-        Service::Elb,
-        "CreateLoadBalancer",
-        &json!({ "Name": "shop", "Subnets": ["subnet-a", "subnet-b"] }),
-    );
-    let balancer = text(&balancer["LoadBalancers"][0]["LoadBalancerArn"]);
+    if let Some(shape) = &schedule.native {
+        return native::setup::build(schedule, shape);
+    }
+    let (mut world, balancer) = ground(schedule, START);
+    let world = &mut world;
     let live = if schedule.green_first { Colour::Green } else { Colour::Blue };
     let own = schedule.routes == 2 && schedule.own_groups;
     let groups: BTreeMap<Colour, Vec<String>> = Colour::BOTH
         .into_iter()
-        .map(|colour| (colour, (0..if own { 2 } else { 1 }).map(|n| group(world, &format!("{colour}-{n}"))).collect()))
+        .map(|colour| (colour, (0..if own { 2 } else { 1 }).map(|n| group(world, START, &format!("{colour}-{n}"))).collect()))
         .collect();
-    let legacy = (schedule.legacy > 0).then(|| group(world, "legacy"));
+    let legacy = (schedule.legacy > 0).then(|| group(world, START, "legacy"));
     let (listeners, routes) = routes(world, schedule, &balancer, &groups, live, legacy.as_deref());
-    let definition = json!({
-        "family": "shop-api", "networkMode": "awsvpc", "cpu": "256", "memory": "512", "requiresCompatibilities": ["FARGATE"],
-        "aMemberOfTomorrow": { "kept": [1, 2, 3] },
-        "containerDefinitions": [
-            { "name": "api", "image": format!("123456789012.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}:v1.0.0"),
-              "portMappings": [{ "containerPort": 8080 }], "environment": [{ "name": "A", "value": "1" }] },
-            { "name": "sidecar", "image": "public.ecr.aws/envoy:1", "essential": false },
-        ],
-        "tags": [{ "key": "team", "value": "shop" }],
-    });
-    let revision = must(world, Service::Ecs, "RegisterTaskDefinition", &definition);
-    let revision = text(&revision["taskDefinition"]["taskDefinitionArn"]);
+    let revision = definition(world, START);
     for colour in Colour::BOTH {
         let desired = if colour == live { schedule.tasks } else { 0 };
         let balancers: Vec<Value> = groups[&colour]
@@ -125,28 +110,65 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
             must(world, Service::AutoScaling, "RegisterScalableTarget", &target);
         }
     }
-    let alarms = alarms(world, schedule, &balancer, &groups);
+    let alarms = alarms(world, START, schedule, &balancer, &groups);
     let shared = alarms.iter().find(|(_, side)| *side == AlarmSide::Both).map(|(name, _)| name.clone());
     let next_door =
         shared.filter(|_| schedule.next_door).map(|alarm| next_door::build(world, schedule, &listeners[0], alarm));
     // What the set-up itself raised was told before Flipback came.
     drop(world.tick(START));
     let config = config(schedule, routes.clone(), &alarms);
-    (world.clone(), Place { config, listeners, groups, alarms, next_door })
+    (world.clone(), Place { config, listeners, groups, alarms, next_door, rules: Vec::new() })
 }
 
-pub(crate) fn group(world: &mut World, name: &str) -> String {
+/// What every service stands on: a cluster, repositories and a load balancer, whose ARN it is.
+pub(crate) fn ground(schedule: &Schedule, at: Millis) -> (World, String) {
+    let mut settings = schedule.pace.settings.clone();
+    settings.region = REGION.to_owned();
+    let mut built = World::new(settings);
+    let world = &mut built;
+    must_at(at, world, Service::Ecs, "CreateCluster", &json!({ "clusterName": CLUSTER }));
+    must_at(at, world, Service::Ecr, "CreateRepository", &json!({ "repositoryName": REPOSITORY }));
+    let image = json!({ "repositoryName": REPOSITORY, "imageManifest": manifest(0, ""), "imageTag": "v1.0.0" });
+    must_at(at, world, Service::Ecr, "PutImage", &image);
+    must_at(at, world, Service::Ecr, "CreateRepository", &json!({ "repositoryName": SIDECAR }));
+    let balancer = must_at(
+        at,
+        world,
+        Service::Elb,
+        "CreateLoadBalancer",
+        &json!({ "Name": "shop", "Subnets": ["subnet-a", "subnet-b"] }),
+    );
+    (built, text(&balancer["LoadBalancers"][0]["LoadBalancerArn"]))
+}
+
+/// The first revision of the task definition.
+pub(crate) fn definition(world: &mut World, at: Millis) -> String {
+    let definition = json!({
+        "family": "shop-api", "networkMode": "awsvpc", "cpu": "256", "memory": "512", "requiresCompatibilities": ["FARGATE"],
+        "aMemberOfTomorrow": { "kept": [1, 2, 3] },
+        "containerDefinitions": [
+            { "name": "api", "image": format!("123456789012.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}:v1.0.0"),
+              "portMappings": [{ "containerPort": 8080 }], "environment": [{ "name": "A", "value": "1" }] },
+            { "name": "sidecar", "image": "public.ecr.aws/envoy:1", "essential": false },
+        ],
+        "tags": [{ "key": "team", "value": "shop" }],
+    });
+    let revision = must_at(at, world, Service::Ecs, "RegisterTaskDefinition", &definition);
+    text(&revision["taskDefinition"]["taskDefinitionArn"])
+}
+
+pub(crate) fn group(world: &mut World, at: Millis, name: &str) -> String {
     let input = json!({
         "Name": name, "Protocol": "HTTP", "Port": 8080, "VpcId": "vpc-1", "TargetType": "ip",
         "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2,
         "UnhealthyThresholdCount": 2,
     });
-    let answer = must(world, Service::Elb, "CreateTargetGroup", &input);
+    let answer = must_at(at, world, Service::Elb, "CreateTargetGroup", &input);
     let arn = text(&answer["TargetGroups"][0]["TargetGroupArn"]);
     let delay = json!({
         "TargetGroupArn": arn, "Attributes": [{ "Key": "deregistration_delay.timeout_seconds", "Value": "10" }],
     });
-    must(world, Service::Elb, "ModifyTargetGroupAttributes", &delay);
+    must_at(at, world, Service::Elb, "ModifyTargetGroupAttributes", &delay);
     arn
 }
 
@@ -216,8 +238,9 @@ fn routes(
     (listeners, routes)
 }
 
-fn alarms(
+pub(crate) fn alarms(
     world: &mut World,
+    at: Millis,
     schedule: &Schedule,
     balancer: &str,
     groups: &BTreeMap<Colour, Vec<String>>,
@@ -249,13 +272,13 @@ fn alarms(
                 input["Threshold"] = json!(1_000_000);
                 input["TreatMissingData"] = json!("missing");
             }
-            must(world, Service::CloudWatch, "PutMetricAlarm", &input);
+            must_at(at, world, Service::CloudWatch, "PutMetricAlarm", &input);
             (AlarmName::from(name), side)
         })
         .collect()
 }
 
-fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(AlarmName, AlarmSide)]) -> ServiceConfig {
+pub(crate) fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(AlarmName, AlarmSide)]) -> ServiceConfig {
     let of =
         |wanted: AlarmSide| alarms.iter().filter(|(_, side)| *side == wanted).map(|(name, _)| name.clone()).collect();
     let live = if schedule.green_first { Colour::Green } else { Colour::Blue };

@@ -13,7 +13,7 @@ use crate::cloud::{Cloud, Event};
 use crate::next_door::{self, Who};
 use crate::plots::{Plot, Which};
 use crate::setup::{CLUSTER, REPOSITORY, SIDECAR, manifest};
-use crate::{takeover, view};
+use crate::{native, takeover, view};
 
 pub(crate) fn play(cloud: &mut Cloud, place: usize) {
     let plot = cloud.schedule.cues[place].plot.clone();
@@ -38,6 +38,10 @@ pub(crate) fn play(cloud: &mut Cloud, place: usize) {
             }
             None => false,
         },
+        Plot::Weights(green) if cloud.native.is_some() => native::stage::weights(cloud, *green),
+        Plot::Update(which) if cloud.native.is_some() => native::stage::update(cloud, *which),
+        Plot::Count(_, desired) if cloud.native.is_some() => native::stage::count(cloud, *desired),
+        Plot::Hand(hand) => cloud.native.is_some() && native::stage::hand(cloud, *hand),
         Plot::Weights(green) => weights(cloud, *green),
         Plot::WeightsTo(which) => {
             let green = if colour(cloud, *which) == Colour::Green { 100 } else { 0 };
@@ -159,6 +163,7 @@ fn wish(cloud: &Cloud, plot: &Plot) -> Option<IntentKind> {
             let step = rollout.map_or(0, |rollout| match rollout.phase {
                 Phase::Baking { step, .. } | Phase::Shifting { step } => step,
                 Phase::Standby { .. } => rollout.config.steps.len() - 1,
+                Phase::Deploying => rollout.native.gates,
                 _ => 0,
             });
             IntentKind::Promote { rollout: id?, step }
@@ -229,7 +234,10 @@ fn update(cloud: &mut Cloud, which: Which) -> bool {
     cloud.call(Service::Ecs, "UpdateService", &input, "person").is_ok()
 }
 
-fn tasks(cloud: &Cloud, which: Which) -> Vec<String> {
+fn tasks(cloud: &mut Cloud, which: Which) -> Vec<String> {
+    if cloud.native.is_some() {
+        return native::stage::tasks(cloud, which);
+    }
     let service = service(cloud, which);
     let all = cloud.world.running_tasks().into_iter().filter(|task| task.service == service);
     all.map(|task| task.task_id).collect()

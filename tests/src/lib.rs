@@ -2,13 +2,14 @@
 //! binaries. The tests are in `tests/`; here is what they share.
 
 pub mod kill;
+pub mod traffic;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use aws::{Clients, Table};
-use local::example::{Plan, TwoColours, push, two_colours};
+use local::example::{Plan, TwoColours, one_service, push, two_colours};
 use local::{Cloud, Functions, Options};
 use model::{Service, Settings};
 use serde_json::{Value, json};
@@ -46,6 +47,18 @@ impl Scene {
     /// # Errors
     /// See [`Scene::start`].
     pub async fn open(options: Options, lines: &[(&str, &str)]) -> anyhow::Result<Scene> {
+        Scene::set_up(options, None, lines).await
+    }
+
+    /// Starts it with one ECS service of this deployment configuration, instead of two colours.
+    ///
+    /// # Errors
+    /// See [`Scene::start`].
+    pub async fn native(configuration: Value, lines: &[(&str, &str)]) -> anyhow::Result<Scene> {
+        Scene::set_up(options(functions()?), Some(configuration), lines).await
+    }
+
+    async fn set_up(options: Options, native: Option<Value>, lines: &[(&str, &str)]) -> anyhow::Result<Scene> {
         let cloud = Cloud::start(options).await?;
         let plan = Plan {
             name: SERVICE.to_owned(),
@@ -54,7 +67,10 @@ impl Scene {
             port: 8080,
             tag: "1.0.0".to_owned(),
         };
-        let colours = two_colours(&cloud, "test:setup", &plan)?;
+        let colours = match &native {
+            None => two_colours(&cloud, "test:setup", &plan)?,
+            Some(configuration) => one_service(&cloud, "test:setup", &plan, configuration)?.front,
+        };
         let clients = Clients::at(&cloud.endpoint(), &Settings::quick().region, "test").await;
         let table = Table::new(clients.dynamodb, cloud.outputs().get("TableName").context("no output TableName")?);
         let scene = Scene { cloud, table, colours };
@@ -62,7 +78,10 @@ impl Scene {
         scene
             .until("the first version serves", |_| scene.healthy() == 2 && !scene.cloud.slack_posts().is_empty())
             .await?;
-        let yaml = scene.yaml(lines);
+        if native.is_some() {
+            scene.until("ECS has deployed the first version", |_| scene.deployment()["status"] == "SUCCESSFUL").await?;
+        }
+        let yaml = if native.is_some() { native_yaml(lines) } else { scene.yaml(lines) };
         for config in shared::config::parse(&yaml).with_context(|| yaml.clone())? {
             scene.table.apply_config(&config, "test").await?;
         }
@@ -80,12 +99,18 @@ impl Scene {
         ];
         let engine =
             format!("{{ managed: {{ blue: shop-blue, green: shop-green, routes: [ \"{}\" ] }} }}", self.colours.rule);
-        let mut text = format!("version: 1\nservices:\n  - name: {SERVICE}\n    engine: {engine}\n");
-        let kept = usual.iter().filter(|(key, _)| !lines.iter().any(|(other, _)| other == key));
-        for (key, value) in kept.chain(lines) {
-            text.push_str(&format!("    {key}: {value}\n"));
-        }
-        text
+        file(&engine, &usual, lines)
+    }
+
+    /// The newest service deployment of a native service, as ECS describes it.
+    #[must_use]
+    pub fn deployment(&self) -> Value {
+        let look = |operation: &str, input: Value| {
+            self.cloud.call(Service::Ecs, operation, input, "test:look").unwrap_or_default()
+        };
+        let listed = look("ListServiceDeployments", json!({ "cluster": "tests", "service": SERVICE }));
+        let arn = listed["serviceDeployments"][0]["serviceDeploymentArn"].clone();
+        look("DescribeServiceDeployments", json!({ "serviceDeploymentArns": [arn] }))["serviceDeployments"][0].clone()
     }
 
     fn healthy(&self) -> usize {
@@ -273,6 +298,26 @@ impl Scene {
         ensure!(others.is_empty(), "changes by others: {others:?}");
         Ok(())
     }
+}
+
+fn native_yaml(lines: &[(&str, &str)]) -> String {
+    let usual = [
+        ("cluster", "tests"),
+        ("image", "{ repository: shop, tags: { semver: \">=1.0.0\" } }"),
+        ("strategy", "asDeclared"),
+        ("alarms", "[ shop-blue-5xx, shop-green-5xx ]"),
+    ];
+    file(&format!("{{ native: {{ service: {SERVICE} }} }}"), &usual, lines)
+}
+
+/// A flipback.yaml of one service: the usual lines, and others in their place or beside them.
+fn file(engine: &str, usual: &[(&str, &str)], lines: &[(&str, &str)]) -> String {
+    let mut text = format!("version: 1\nservices:\n  - name: {SERVICE}\n    engine: {engine}\n");
+    let kept = usual.iter().filter(|(key, _)| !lines.iter().any(|(other, _)| other == key));
+    for (key, value) in kept.chain(lines) {
+        text.push_str(&format!("    {key}: {value}\n"));
+    }
+    text
 }
 
 /// A quick cloud on a free port, with the functions of a directory.

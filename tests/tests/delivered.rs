@@ -25,7 +25,7 @@ services:
 /// A file, who gets it by the template's rules, the function of its source, and what that one says of it.
 struct Case(&'static str, &'static [&'static str], &'static str, &'static str);
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 25] = [
     Case("cloudwatch_alarm_anomaly_alarm", &["on-alarm"], "on-alarm", "nothing to flip back"),
     Case("cloudwatch_alarm_composite_alarm", &["on-alarm"], "on-alarm", "nothing to flip back"),
     Case("cloudwatch_alarm_math_alarm", &["on-alarm"], "on-alarm", "nothing to flip back"),
@@ -43,11 +43,43 @@ const CASES: [Case; 21] = [
     Case("ecs_deployment_failed", &["advance"], "advance", "hinted"),
     Case("ecs_deployment_in_progress", &["advance"], "advance", "hinted"),
     Case("ecs_deployment_in_progress_rollback", &["advance"], "advance", "hinted"),
+    Case("ecs_hook_awaiting_action", &["advance"], "advance", "hinted"),
+    Case("ecs_hook_failed", &["advance"], "advance", "hinted"),
+    Case("ecs_hook_in_progress_lambda", &["advance"], "advance", "hinted"),
+    Case("ecs_hook_succeeded", &["advance"], "advance", "hinted"),
     Case("ecs_task_state_change_running", &[], "advance", "hinted"),
     Case("ecs_task_state_change_stopped_failed_to_start", &["advance"], "advance", "hinted"),
     Case("ecs_task_state_change_stopped_spot", &["advance"], "advance", "hinted"),
     Case("eventbridge_rule_scheduled_event", &[], "check-scaling", "checked"),
 ];
+
+/// What ECS calls the hook with, no event, and what it is answered where [`NATIVE`] is configured: no alarm of that name
+/// is there, and nobody answers the HTTP check.
+const HOOKS: [(&str, &str); 11] = [
+    ("ecs_lifecycle_hook_post_production_traffic_shift", "IN_PROGRESS"),
+    ("ecs_lifecycle_hook_post_scale_up", "SUCCEEDED"),
+    ("ecs_lifecycle_hook_post_test_traffic_shift", "IN_PROGRESS"),
+    ("ecs_lifecycle_hook_pre_production_traffic_shift", "IN_PROGRESS"),
+    ("ecs_lifecycle_hook_pre_scale_up", "SUCCEEDED"),
+    ("ecs_lifecycle_hook_production_traffic_shift", "IN_PROGRESS"),
+    ("ecs_lifecycle_hook_production_traffic_shift_canary_step", "IN_PROGRESS"),
+    ("ecs_lifecycle_hook_production_traffic_shift_rollback", "SUCCEEDED"),
+    ("ecs_lifecycle_hook_reconcile_service", "SUCCEEDED"),
+    ("ecs_lifecycle_hook_test_traffic_shift", "SUCCEEDED"),
+    ("ecs_lifecycle_hook_with_hookdetails", "IN_PROGRESS"),
+];
+
+const NATIVE: &str = r#"
+version: 1
+services:
+  - name: checkout
+    cluster: prod
+    image: { repository: team/checkout-api, tags: { semver: ">=1.0.0" } }
+    engine: { native: { service: checkout-api } }
+    strategy: asDeclared
+    alarms: [ checkout-api-5xx ]
+    checks: { http: { listener: "http://127.0.0.1:1" } }
+"#;
 
 fn event(name: &str) -> Value {
     let path = format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -86,7 +118,36 @@ fn every_file_has_a_line() {
     let files = std::fs::read_dir(folder).expect(folder).map(|entry| entry.expect(folder).file_name());
     let files: BTreeSet<String> =
         files.filter_map(|name| Some(name.to_str()?.strip_suffix(".json")?.to_owned())).collect();
-    assert_eq!(files, CASES.iter().map(|case| case.0.to_owned()).collect());
+    let hooks = HOOKS.iter().map(|(name, _)| (*name).to_owned());
+    assert_eq!(files, CASES.iter().map(|case| case.0.to_owned()).chain(hooks).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_of_the_hook_is_answered_in_a_word_whatever_comes() -> anyhow::Result<()> {
+    let scene = Scene::start(&[]).await?;
+    let ask = async |payload: Value| scene.cloud.invoke("lifecycle-hook", payload).await;
+    let word = |answer: anyhow::Result<Value>| answer.map(|answer| answer["hookStatus"].clone());
+    for (name, _) in HOOKS {
+        assert_eq!(word(ask(event(name)).await)?, "SUCCEEDED", "{name}: nothing of it is configured");
+    }
+    for config in shared::config::parse(NATIVE)? {
+        scene.table.apply_config(&config, "test").await?;
+    }
+    for (name, answer) in HOOKS {
+        assert_eq!(word(ask(event(name)).await)?, answer, "{name}");
+    }
+    let kept = ask(event("ecs_lifecycle_hook_with_hookdetails")).await?;
+    assert_eq!((&kept["hookDetails"]["attempt"], &kept["callBackDelay"]), (&json!(3), &json!(5)));
+    let mut without_weights = event("ecs_lifecycle_hook_production_traffic_shift");
+    without_weights["executionDetails"]["productionTrafficWeights"] = Value::Null;
+    assert_eq!(word(ask(without_weights).await)?, "IN_PROGRESS");
+    let mut elsewhere = event("ecs_lifecycle_hook_post_test_traffic_shift");
+    elsewhere["executionDetails"]["serviceArn"] = json!("arn:aws:ecs:eu-west-1:123456789012:service/prod/unknown");
+    assert_eq!(word(ask(elsewhere).await)?, "SUCCEEDED");
+    for nonsense in [json!(null), json!([]), json!("text"), json!({}), json!({ "lifecycleStage": 7 })] {
+        assert_eq!(word(ask(nonsense.clone()).await)?, "FAILED", "{nonsense}");
+    }
+    scene.end().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,10 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use shared::hook::Request;
 use shared::intake::{Event, read};
 use shared::observation::AlarmState;
 
+/// What is no event: ECS calls a hook with it.
+const HOOK: &str = "ecs_lifecycle_hook_";
+
 fn files() -> BTreeMap<String, serde_json::Value> {
+    all().into_iter().filter(|(name, _)| !name.starts_with(HOOK)).collect()
+}
+
+fn all() -> BTreeMap<String, serde_json::Value> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
     std::fs::read_dir(folder)
         .expect("the folder of events")
@@ -58,6 +66,10 @@ fn every_event_is_read_as_what_it_is() {
         ("ecs_deployment_failed", "look at prod/checkout-api"),
         ("ecs_deployment_in_progress", "look at prod/checkout-api"),
         ("ecs_deployment_in_progress_rollback", "look at prod/checkout-api"),
+        ("ecs_hook_awaiting_action", "look at prod/checkout-api"),
+        ("ecs_hook_failed", "look at prod/checkout-api"),
+        ("ecs_hook_in_progress_lambda", "look at prod/checkout-api"),
+        ("ecs_hook_succeeded", "look at prod/checkout-api"),
         ("ecs_task_state_change_running", "look at prod/checkout-api"),
         ("ecs_task_state_change_stopped_failed_to_start", "look at prod/checkout-api"),
         ("ecs_task_state_change_stopped_spot", "look at prod/checkout-api"),
@@ -98,4 +110,19 @@ fn any_one_member_missing_is_an_error_in_words_or_no_matter() {
             assert!(read(&less).unwrap_err().to_string().contains(member), "{name} without {member}");
         }
     }
+}
+
+#[test]
+fn every_call_of_a_hook_is_read_and_only_the_reversed_one_is_the_way_back() {
+    let calls = all().into_iter().filter_map(|(name, payload)| Some((name.strip_prefix(HOOK)?.to_owned(), payload)));
+    let mut read = Vec::new();
+    for (name, payload) in calls {
+        let request = Request::parse(&payload).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(name == "with_hookdetails" || name.starts_with(&request.stage.to_lowercase()), "{name}");
+        assert_eq!(request.back(), name.ends_with("_rollback"), "{name}");
+        read.push((request.stage.clone(), request.share()));
+    }
+    let production = |share: f64| ("PRODUCTION_TRAFFIC_SHIFT".to_owned(), Some(share));
+    assert!([0.0, 10.0, 100.0].into_iter().all(|share| read.contains(&production(share))), "{read:?}");
+    assert_eq!(read.len(), 11);
 }

@@ -1,4 +1,4 @@
-//! `flipback demo`: three stories in a local cloud, with the real functions and real traffic. The demo only pushes images;
+//! `flipback demo`: four stories in a local cloud, with the real functions and real traffic. The demo only pushes images;
 //! what moves weights are the functions, and the journal has to say so.
 
 mod play;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     pub(crate) functions: Option<PathBuf>,
 }
 
-/// Tells the three stories. Done only if all of them ended as told; interrupted, it leaves nothing behind.
+/// Tells the four stories. Done only if all of them ended as told; interrupted, it leaves nothing behind.
 pub(crate) async fn run(args: &Args, out: Out) -> anyhow::Result<Exit> {
     let dir = match &args.functions {
         Some(dir) => dir.clone(),

@@ -2,7 +2,7 @@
 
 use super::report::{Document, Evidence, Told};
 use super::stage::{self, PUSH, Set, Stage};
-use super::story::{DEADLINE_MS, PUSHED, STORIES};
+use super::story::{DEADLINE_MS, Engine, PUSHED, STORIES};
 use super::traffic::Traffic;
 use super::view::{Scene, View};
 use super::watch::{self, Look, Trouble};
@@ -26,7 +26,7 @@ pub(crate) async fn all(cloud: &Cloud, out: Out) -> anyhow::Result<Document> {
     let began = cloud.now();
     let trouble = Trouble::watch(cloud);
     let mut view = View::new(out);
-    view.tell("Setting up: three services with a load balancer, two colours, alarms and an image each ...");
+    view.tell("Setting up: four services, each with a load balancer, two target groups, alarms and an image ...");
     let stage = stage::build(cloud, || trouble.told(cloud)).await?;
     view.tell(&format!("Ready after {:.1} s. From here on only the functions act.", seconds(cloud.now() - began)));
     let mut stories = Vec::new();
@@ -98,7 +98,10 @@ impl Run<'_> {
             after,
             weights: look.weights,
             alarm: watch::first_alarm(cloud, set.story.service, pushed),
-            written_back: watch::first_back(&journal, &set.rule, &set.green),
+            written_back: match set.story.engine {
+                Engine::Managed(_) => watch::first_back(&journal, &set.rule, &set.green),
+                Engine::Native(_) => watch::first_stop(&journal),
+            },
             changes_by_functions,
             changes_by_others,
             slack_posts: slack(cloud) - slack_before,

@@ -1,11 +1,11 @@
-//! The set-up: for each story a load balancer with one rule, two target groups with an alarm each, two ECS services and
-//! their scalable targets, and an image that is live on blue. All of it by plain API calls.
+//! The set-up: for each story a load balancer with one rule, two target groups with an alarm each, two ECS services or one, their
+//! scalable targets, and an image that is live on blue. All of it by plain API calls.
 
 use super::story::{BEFORE, STORIES, Story, flipback_yaml};
 use anyhow::{Context as _, anyhow, bail};
 use aws::{Clients, Table};
 use local::Cloud;
-use local::example::{Plan, TwoColours, two_colours};
+use local::example::{Plan, TwoColours, one_service, two_colours};
 use model::{Millis, Service, Settings};
 use serde_json::{Value, json};
 use shared::ids::ServiceName;
@@ -84,7 +84,11 @@ pub(crate) async fn build(cloud: &Cloud, trouble: impl Fn() -> Option<String>) -
 fn set(cloud: &Cloud, story: &'static Story, port: u16) -> anyhow::Result<Set> {
     let name = story.service;
     let plan = Plan { name: name.to_owned(), cluster: CLUSTER.to_owned(), tasks: TASKS, port, tag: BEFORE.to_owned() };
-    let TwoColours { balancer, rule, blue, green, address, .. } = two_colours(cloud, SETUP, &plan)?;
+    let front = match story.engine.declared() {
+        None => two_colours(cloud, SETUP, &plan)?,
+        Some(configuration) => one_service(cloud, SETUP, &plan, &configuration)?.front,
+    };
+    let TwoColours { balancer, rule, blue, green, address, .. } = front;
     Ok(Set { story, service: ServiceName::from(name), balancer, rule, blue, green, address })
 }
 

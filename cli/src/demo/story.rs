@@ -1,6 +1,7 @@
-//! The three stories, as data: what is pushed, by which strategy it is deployed, and how it has to end.
+//! The stories, as data: what is pushed, by which strategy it is deployed, and how it has to end.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// Every listener gets this many requests a second during its story; at least [`LEAST_RATE`] must have been answered.
 pub(crate) const RATE: u32 = 150;
@@ -48,15 +49,35 @@ impl Ending {
     }
 }
 
+/// What moves the traffic in a story.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Engine {
+    /// Flipback, by this strategy as it stands in flipback.yaml.
+    Managed(&'static str),
+    /// ECS's own blue/green, with a bake of so many of its minutes.
+    Native(u32),
+}
+
+impl Engine {
+    /// A native service's deployment configuration.
+    pub(crate) fn declared(self) -> Option<Value> {
+        match self {
+            Engine::Managed(_) => None,
+            Engine::Native(bake) => Some(json!({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": bake})),
+        }
+    }
+}
+
 /// One story.
 #[derive(Debug)]
 pub(crate) struct Story {
     /// For people.
     pub(crate) title: &'static str,
-    /// The service in Flipback; its repository has the same name, its ECS services end in `-blue` and `-green`.
+    /// The service in Flipback; its repository has the same name. Its ECS services end in `-blue` and `-green`, or there is one
+    /// of this name.
     pub(crate) service: &'static str,
-    /// The strategy as it stands in flipback.yaml.
-    pub(crate) strategy: &'static str,
+    /// What moves the traffic.
+    pub(crate) engine: Engine,
     /// The manners of the pushed image.
     pub(crate) manners: &'static str,
     /// How it has to end.
@@ -64,11 +85,11 @@ pub(crate) struct Story {
 }
 
 /// The stories in the order they are told.
-pub(crate) const STORIES: [Story; 3] = [
+pub(crate) const STORIES: [Story; 4] = [
     Story {
         title: "a good push",
         service: "web",
-        strategy: "blueGreen: { bake: 5s }",
+        engine: Engine::Managed("blueGreen: { bake: 5s }"),
         manners: "",
         ending: Ending::Completed,
     },
@@ -76,28 +97,55 @@ pub(crate) const STORIES: [Story; 3] = [
         title: "a 5XX push under canary",
         service: "cart",
         // Longer than the alarm needs: a period of 10 s, then the metric's delay.
-        strategy: "canary: { steps: [ { weight: 10, bake: 30s } ], bake: 10s }",
+        engine: Engine::Managed("canary: { steps: [ { weight: 10, bake: 30s } ], bake: 10s }"),
         manners: "5xx=30",
         ending: Ending::BackByAlarm,
     },
     Story {
         title: "tasks turn unhealthy in the bake",
         service: "search",
-        strategy: "blueGreen: { bake: 40s }",
+        engine: Engine::Managed("blueGreen: { bake: 40s }"),
         // Counted from the task's start: by then it was healthy for a while and has all traffic.
         manners: "unhealthy after=10s",
         ending: Ending::BackWithoutAlarm,
+    },
+    Story {
+        title: "a 5XX push under ECS's own blue/green",
+        service: "pay",
+        // Long enough for the alarm; a minute of ECS's is two seconds here.
+        engine: Engine::Native(15),
+        manners: "5xx=30",
+        ending: Ending::BackByAlarm,
     },
 ];
 
 /// The flipback.yaml of all stories; `routes` are the listener rules, in the stories' order.
 pub(crate) fn flipback_yaml(routes: &[String]) -> String {
     let mut text = "version: 1\nservices:\n".to_owned();
-    for (Story { service, strategy, .. }, route) in STORIES.iter().zip(routes) {
-        text.push_str(&service_yaml("demo", service, route, strategy));
-        text.push_str("    standby: 5s\n    startDeadline: 1m\n");
+    for (Story { service, engine, .. }, route) in STORIES.iter().zip(routes) {
+        match engine {
+            Engine::Managed(strategy) => {
+                text.push_str(&service_yaml("demo", service, route, strategy));
+                text.push_str("    standby: 5s\n");
+            }
+            Engine::Native(_) => text.push_str(&native_yaml("demo", service)),
+        }
+        text.push_str("    startDeadline: 1m\n");
     }
     text
+}
+
+/// One native service of a flipback.yaml, as [`local::example::one_service`] sets it up; keys with a default may follow.
+pub(crate) fn native_yaml(cluster: &str, service: &str) -> String {
+    format!(
+        "  - name: {service}
+    cluster: {cluster}
+    image: {{ repository: {service}, tags: {{ semver: \">=1.0.0\" }} }}
+    engine: {{ native: {{ service: {service} }} }}
+    strategy: asDeclared
+    alarms: [ {service}-blue-5xx, {service}-green-5xx ]
+"
+    )
 }
 
 /// One service of a flipback.yaml, as [`local::example::two_colours`] sets it up; keys with a default may follow.

@@ -89,6 +89,12 @@ pub(crate) fn first_back(journal: &[JournalEntry], rule: &str, green: &str) -> O
     None
 }
 
+/// The first word to ECS to take a deployment back; the weights are ECS's to write.
+pub(crate) fn first_stop(journal: &[JournalEntry]) -> Option<Written> {
+    let stop = |entry: &&JournalEntry| entry.operation == "StopServiceDeployment" && entry.error.is_none();
+    journal.iter().find(stop).map(|entry| Written { at: entry.at, by: entry.caller.clone() })
+}
+
 /// Whether the journal entry changes what runs or where traffic goes, by its service. Queues and topics carry words only.
 fn changes_the_world(entry: &JournalEntry) -> bool {
     match entry.service {
@@ -97,11 +103,12 @@ fn changes_the_world(entry: &JournalEntry) -> bool {
     }
 }
 
-/// How many changes the functions made, and every change that somebody else made.
+/// How many changes the functions made, and every change that somebody else made. What ECS itself does, as with the weights of
+/// its own strategies, is neither.
 pub(crate) fn changes(journal: &[JournalEntry]) -> (usize, Vec<String>) {
     let (functions, others): (Vec<_>, Vec<_>) = journal
         .iter()
-        .filter(|entry| changes_the_world(entry))
+        .filter(|entry| changes_the_world(entry) && entry.caller != "service:ecs")
         .partition(|entry| entry.caller.starts_with("function:"));
     (functions.len(), others.into_iter().map(|entry| format!("{} by {}", entry.operation, entry.caller)).collect())
 }

@@ -81,12 +81,13 @@ pub(crate) async fn promote(args: &OneService, installation: &Installation, out:
     let step = match rollout.phase {
         Phase::Baking { step, .. } => step,
         Phase::Standby { .. } => rollout.config.steps.len().saturating_sub(1),
-        Phase::Deploying if rollout.native.paused => rollout.native.gates,
+        Phase::Deploying if rollout.native.paused || rollout.native.gated => rollout.native.gates,
         Phase::Deploying => {
             let stage = rollout.native.stage.as_ref().map_or("its start", |(stage, _)| stage.as_str());
             return Err(plain(
-                format!("{} is at {stage}, and no pause waits there", rollout.id),
-                "only a PAUSE hook of the service waits for a promote; ECS goes through everything else by itself",
+                format!("{} is at {stage}, and nothing waits for a person there", rollout.id),
+                "only a PAUSE hook of the service, or a gate of lifecycle-hook, waits for a promote; ECS goes through \
+                 everything else by itself",
             ));
         }
         Phase::Holding

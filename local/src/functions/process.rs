@@ -66,6 +66,9 @@ impl Process {
             .env("AWS_SECRET_ACCESS_KEY", "local")
             .env("AWS_SESSION_TOKEN", format!("{TOKEN_PREFIX}{number}"))
             .env("AWS_ENDPOINT_URL", &inner.endpoint)
+            // Load balancers' names are not in any DNS: requests to them come to the front door, as to a proxy.
+            .env("HTTP_PROXY", &inner.endpoint)
+            .env("NO_PROXY", "127.0.0.1,localhost")
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", &spec.full_name)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

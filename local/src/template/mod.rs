@@ -119,6 +119,10 @@ fn names(document: &Value, place: &Place) -> anyhow::Result<Names> {
         if value.is_null() {
             bail!("the template's parameter {name} has no default and was not given");
         }
+        let value = match (parameter["Type"].as_str(), value.as_str()) {
+            (Some("CommaDelimitedList"), Some(list)) => json!(list.split(',').map(str::trim).collect::<Vec<_>>()),
+            _ => value,
+        };
         names.known.insert(name.clone(), value);
     }
     if let Some(stranger) = place.parameters.keys().find(|name| document["Parameters"][name.as_str()].is_null()) {
@@ -236,7 +240,7 @@ mod tests {
     fn the_projects_own_template_is_understood_whole() {
         let template = Template::read(COMPILED_IN, &place(&[("SlackWebhookSecretArn", "arn:secret")])).unwrap();
         let names: Vec<&str> = template.functions.iter().map(|function| function.name.as_str()).collect();
-        assert_eq!(names, ["advance", "check-scaling", "notify", "on-alarm", "on-image-push"]);
+        assert_eq!(names, ["advance", "check-scaling", "lifecycle-hook", "notify", "on-alarm", "on-image-push"]);
         let advance = &template.functions[0];
         assert_eq!(advance.timeout.as_secs(), 20);
         assert_eq!(advance.environment["FLIPBACK_WORK_QUEUE"], "http://127.0.0.1:4566/123456789012/flipback-work.fifo");
@@ -249,6 +253,9 @@ mod tests {
         let dlq = "arn:aws:sqs:eu-west-1:123456789012:flipback-work-dlq.fifo";
         assert_eq!(work.properties["RedrivePolicy"]["deadLetterTargetArn"], dlq);
         assert_eq!(template.outputs["TableName"], "flipback");
+        let hook = "arn:aws:lambda:eu-west-1:123456789012:function:flipback-LifecycleHook";
+        assert_eq!(template.outputs["LifecycleHookArn"], hook);
+        assert_eq!(template.functions[2].concurrency, Some(5));
     }
 
     #[test]

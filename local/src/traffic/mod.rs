@@ -8,6 +8,7 @@ mod servers;
 pub(crate) use balancers::Balancers;
 pub use balancers::{Port, Served};
 pub(crate) use probes::send_due;
+pub(crate) use proxy::forward;
 pub(crate) use servers::Servers;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -23,7 +23,7 @@ const GROUP_COOKIE: &str = "AWSALBTG";
 const HOP_BY_HOP: &[&str] =
     &["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
-pub(super) async fn forward(
+pub(crate) async fn forward(
     inner: Arc<Inner>,
     listener_arn: Arc<str>,
     asked: u16,

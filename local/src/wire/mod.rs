@@ -20,6 +20,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, header::HeaderValue};
 use model::{AwsError, Service};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use told::{Signed, Told, Wire};
@@ -29,7 +30,10 @@ const LONGEST_POLL_SECONDS: u64 = 20;
 const POLL_STEP: Duration = Duration::from_millis(50);
 
 /// Answers one request to the cloud's port.
-pub(crate) async fn front(inner: Arc<Inner>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn front(inner: Arc<Inner>, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    if let Some((listener, port)) = request.uri().authority().and_then(|to| inner.listener_named(to)) {
+        return crate::traffic::forward(inner, listener, port, request, peer).await;
+    }
     let path = request.uri().path();
     if let Some(page) = path.strip_prefix("/_local/") {
         let page = page.to_owned();

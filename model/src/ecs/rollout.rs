@@ -64,6 +64,7 @@ impl World {
                 failed_tasks: 0,
                 alarms_blind,
                 alternate: false,
+                bakes_since: None,
             },
         );
         service.wake(due);
@@ -91,6 +92,24 @@ impl World {
             "updatedAt": time::iso_ms(now), "reason": reason,
         });
         self.core.event(now, &region, "aws.ecs", "ECS Deployment State Change", vec![arn], detail);
+    }
+
+    /// A rolling deployment that has replaced all tasks bakes where its configuration says so; one that goes back does not.
+    /// True: it is over.
+    pub(super) fn baked(&mut self, key: &ServiceKey, now: Millis) -> bool {
+        let minute = self.core.settings.ecs.minute;
+        let Some(service) = self.ecs.services.get_mut(key) else { return true };
+        let minutes = service.configuration()["bakeTimeInMinutes"].as_u64().unwrap_or(0);
+        let back = service.native.goes_back();
+        let Some(primary) = service.deployments.first_mut() else { return true };
+        if minutes == 0 || back {
+            return true;
+        }
+        let until = *primary.bakes_since.get_or_insert(now) + minutes * minute;
+        if now < until {
+            service.wake(until);
+        }
+        now >= until
     }
 
     /// The PRIMARY deployment reached its aim.

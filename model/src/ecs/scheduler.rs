@@ -283,7 +283,7 @@ impl World {
         let early = !self.core.settings.beliefs.completion_means_in_service && new.len() == desired;
         let in_progress = service.deployments.first().is_some_and(|d| d.rollout == Rollout::InProgress);
         let was_steady = service.steady;
-        if (reached || early) && in_progress {
+        if (reached || early) && in_progress && self.baked(key, now) {
             self.complete_deployment(key, now);
         }
         if reached && !was_steady {

@@ -29,6 +29,8 @@ impl World {
         }
         let secure = self.elb.listeners.get(&rule.listener).is_some_and(|listener| listener.protocol == "HTTPS");
         let input = json!({ "RuleArn": arn, "Actions": actions });
+        // Descriptions of rules change by calls only, but for this one.
+        self.changed();
         let written = self.write_rule(arn, None, actions.as_array().map(Vec::as_slice), secure, now);
         self.journal_own(JournalEntry {
             at: now,

@@ -337,3 +337,29 @@ fn a_service_deleted_in_the_middle_of_its_deployment_drains_to_its_end() {
     let deleted = stage.look("api");
     assert_eq!((&deleted["status"], &deleted["runningCount"]), (&json!("INACTIVE"), &json!(0)));
 }
+
+#[test]
+fn a_rolling_deployment_with_a_bake_time_listens_to_its_alarms_until_that_is_over() {
+    let mut stage = service(json!({ "strategy": "ROLLING", "bakeTimeInMinutes": 5 }));
+    deploy(&mut stage, "");
+    let in_place = |stage: &mut Stage| stage.look("api")["deployments"].as_array().map_or(0, Vec::len) == 1;
+    for _ in 0..600 {
+        if in_place(&mut stage) {
+            break;
+        }
+        stage.pass(200);
+    }
+    assert_eq!(newest(&mut stage)["status"], "IN_PROGRESS");
+    stage.pass(4 * MINUTE);
+    assert_eq!(newest(&mut stage)["status"], "IN_PROGRESS");
+    stop(&mut stage).unwrap();
+    until_status(&mut stage, "ROLLBACK_SUCCESSFUL");
+    deploy_again(&mut stage);
+    until_status(&mut stage, "SUCCESSFUL");
+}
+
+/// The second revision once more.
+fn deploy_again(stage: &mut Stage) {
+    stage.update("api", json!({ "taskDefinition": "api:2" }));
+    assert_ne!(newest(stage)["status"], "ROLLBACK_SUCCESSFUL");
+}

@@ -137,21 +137,41 @@ pub(super) fn quiet(draft: &Draft<'_>, rollout: &Rollout, candidate: Colour) -> 
         if !side.covers(candidate) || rollout.forgiven.contains(&name.0) {
             continue;
         }
-        match draft.seen.alarms.get(name) {
-            Some(Reading::Known(Some(alarm))) => match alarm.state {
-                AlarmState::Ok => {}
-                AlarmState::InsufficientData if alarm.missing_is_quiet || rollout.blind.contains(&name.0) => {}
-                AlarmState::InsufficientData => {
-                    return Err(format!(
-                        "alarm {name} has no data; set its TreatMissingData to notBreaching if that means quiet"
-                    ));
-                }
-                AlarmState::Alarm => return Err(format!("alarm {name} fires")),
-            },
-            Some(Reading::Known(None)) => return Err(format!("alarm {name} does not exist any more")),
-            Some(Reading::Unknown(why)) => return Err(format!("alarm {name}: {why}")),
-            None => return Err(format!("alarm {name} was not read")),
+        match listen(name, draft.seen.alarms.get(name), rollout.blind.contains(&name.0)) {
+            Heard::Quiet => {}
+            Heard::Firing(_) => return Err(format!("alarm {name} fires")),
+            Heard::NoData(why) | Heard::Unread(why) => return Err(why),
         }
     }
     Ok(())
+}
+
+/// What one alarm says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing is wrong.
+    Quiet,
+    /// It fires: CloudWatch's reason.
+    Firing(String),
+    /// It was read and tells nothing, which is not quiet: why.
+    NoData(String),
+    /// It was not read: why.
+    Unread(String),
+}
+
+/// Listens to one alarm. `blind`: having no data is accepted.
+pub(crate) fn listen(name: &AlarmName, reading: Option<&Reading<Option<AlarmReading>>>, blind: bool) -> Heard {
+    match reading {
+        Some(Reading::Known(Some(alarm))) => match alarm.state {
+            AlarmState::Ok => Heard::Quiet,
+            AlarmState::InsufficientData if alarm.missing_is_quiet || blind => Heard::Quiet,
+            AlarmState::InsufficientData => Heard::NoData(format!(
+                "alarm {name} has no data; set its TreatMissingData to notBreaching if that means quiet"
+            )),
+            AlarmState::Alarm => Heard::Firing(alarm.reason.clone()),
+        },
+        Some(Reading::Known(None)) => Heard::NoData(format!("alarm {name} does not exist any more")),
+        Some(Reading::Unknown(why)) => Heard::Unread(format!("alarm {name}: {why}")),
+        None => Heard::Unread(format!("alarm {name} was not read")),
+    }
 }

@@ -28,7 +28,7 @@ pub(super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
         return;
     }
     let weight = percent_now(draft, rollout);
-    draft.tell(Some(&rollout.id), Milestone::GoingBack { what, cause: cause.clone(), weight });
+    draft.tell(Some(&rollout.id), Milestone::GoingBack { what, cause: cause.clone(), weight, by_ecs: false });
     rollout.turned = Some(draft.now);
     draft.enter(rollout, Phase::Returning { cause });
     aim(draft, rollout);
@@ -129,7 +129,10 @@ fn tell(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: &Cause) {
     let quarantined =
         if cause.quarantines() { rollout.candidate.target.digests().into_iter().collect() } else { Vec::new() };
     let what = what(&rollout.candidate);
-    draft.tell(Some(&rollout.id), Milestone::RolledBack { what, cause: cause.clone(), took, quarantined });
+    draft.tell(
+        Some(&rollout.id),
+        Milestone::RolledBack { what, cause: cause.clone(), took, quarantined, by_ecs: false },
+    );
 }
 
 /// A rollback is a matter of seconds; after this a person is called while it goes on.

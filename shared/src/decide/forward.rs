@@ -346,6 +346,7 @@ pub(super) fn baking(draft: &mut Draft<'_>, mut rollout: Rollout, step: usize, p
         revision: rollout.revision.clone(),
         took: draft.now.since(rollout.started_at),
         standby,
+        by_ecs: false,
     };
     draft.tell(Some(&rollout.id), milestone);
     let until = draft.now.plus(standby);

@@ -29,6 +29,8 @@ use crate::time::Time;
 
 use draft::Draft;
 
+pub(crate) use alarms::{Heard, listen};
+
 /// Everything a decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

@@ -1,4 +1,4 @@
-//! ECS: a deployment or a task of a service changed. Only a hint to look; what is true is read from ECS.
+//! ECS: a deployment, a task or a lifecycle hook of a service changed. Only a hint to look; what is true is read from ECS.
 
 use serde_json::Value;
 
@@ -16,13 +16,19 @@ pub struct EcsHint {
 pub(super) fn deployment(event: &Envelope<'_>) -> Result<Event, String> {
     // deploymentId is ecs-svc/N, which names nothing else: the service's ARN is what correlates.
     let arn = event.resources.first().and_then(Value::as_str).ok_or("resources[0] is missing or no text")?;
-    let path = arn.split(":service/").nth(1).ok_or_else(|| format!("resources[0] {arn:?} is not a service's ARN"))?;
-    match path.split_once('/') {
-        Some((cluster, service)) => {
-            Ok(Event::Ecs(EcsHint { cluster: cluster.to_owned(), service: service.to_owned() }))
-        }
-        None => Err(format!("resources[0] {arn:?} is an ARN in the short form, without the cluster")),
-    }
+    service(arn).map_err(|why| format!("resources[0] {arn:?} {why}"))
+}
+
+/// A pause begins or ends, or a hook of a Lambda. The resources name the service deployment, where they are there at all.
+pub(super) fn hook(event: &Envelope<'_>) -> Result<Event, String> {
+    let arn = event.text("serviceArn")?;
+    service(arn).map_err(|why| format!("detail.serviceArn {arn:?} {why}"))
+}
+
+fn service(arn: &str) -> Result<Event, &'static str> {
+    let path = arn.split(":service/").nth(1).ok_or("is not a service's ARN")?;
+    let (cluster, service) = path.split_once('/').ok_or("is an ARN in the short form, without the cluster")?;
+    Ok(Event::Ecs(EcsHint { cluster: cluster.to_owned(), service: service.to_owned() }))
 }
 
 pub(super) fn task(event: &Envelope<'_>) -> Result<Event, String> {

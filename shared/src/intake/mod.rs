@@ -72,12 +72,13 @@ impl<'a> Envelope<'a> {
 type Read = fn(&Envelope<'_>) -> Result<Event, String>;
 
 /// Every trigger: source, detail-type, reader.
-const REGISTRY: [(&str, &str, Read); 6] = [
+const REGISTRY: [(&str, &str, Read); 7] = [
     ("aws.ecr", "ECR Image Action", ecr::push),
     ("aws.ecr", "ECR Replication Action", ecr::replication),
     ("aws.cloudwatch", "CloudWatch Alarm State Change", alarm::change),
     ("aws.ecs", "ECS Deployment State Change", ecs::deployment),
     ("aws.ecs", "ECS Task State Change", ecs::task),
+    ("aws.ecs", "ECS Hook State Change", ecs::hook),
     ("aws.events", "Scheduled Event", tick),
 ];
 

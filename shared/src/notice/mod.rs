@@ -109,6 +109,9 @@ pub enum Milestone {
         took: Span,
         /// How long the old side is kept warm.
         standby: Span,
+        /// ECS said so of its own deployment.
+        #[serde(default)]
+        by_ecs: bool,
     },
     /// A rollout turns back; the weights are being written.
     GoingBack {
@@ -118,6 +121,9 @@ pub enum Milestone {
         cause: Cause,
         /// The percentage it had.
         weight: u8,
+        /// ECS takes it back, which moves its own weights and tasks.
+        #[serde(default)]
+        by_ecs: bool,
     },
     /// A rollout was taken back before it moved any weight.
     Cancelled {
@@ -138,6 +144,9 @@ pub enum Milestone {
         took: Span,
         /// Whether the image set is in quarantine now: its digests.
         quarantined: Vec<crate::ids::Digest>,
+        /// What was read is ECS's word that it went back.
+        #[serde(default)]
+        by_ecs: bool,
     },
     /// A push or a rollout came to nothing before anything was changed.
     Refused {

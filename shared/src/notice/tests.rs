@@ -15,7 +15,13 @@ fn every() -> Vec<Milestone> {
     };
     let digest = || crate::ids::Digest(format!("sha256:{}", "ab".repeat(32)));
     let steps = vec![Step { weight: 10, bake: Span::mins(3) }, Step { weight: 100, bake: Span::mins(5) }];
-    let rolled_back = |cause, quarantined| Milestone::RolledBack { what: what(), cause, took: Span(1234), quarantined };
+    let rolled_back = |cause, quarantined| Milestone::RolledBack {
+        what: what(),
+        cause,
+        took: Span(1234),
+        quarantined,
+        by_ecs: false,
+    };
     vec![
         Milestone::Started { what: what(), colour: Colour::Green, from: revision(41), steps },
         Milestone::Step { what: what(), weight: 10, bake: Span::mins(3), number: 1, of: 2 },
@@ -24,9 +30,10 @@ fn every() -> Vec<Milestone> {
             revision: Some(revision(42)),
             took: Span::secs(754),
             standby: Span::mins(10),
+            by_ecs: false,
         },
-        Milestone::Completed { what: what(), revision: None, took: Span::secs(754), standby: Span(0) },
-        Milestone::GoingBack { what: what(), cause: alarm(), weight: 10 },
+        Milestone::Completed { what: what(), revision: None, took: Span::secs(754), standby: Span(0), by_ecs: false },
+        Milestone::GoingBack { what: what(), cause: alarm(), weight: 10, by_ecs: false },
         Milestone::Cancelled { what: what(), cause: Cause::Superseded, quarantined: vec![] },
         Milestone::Cancelled {
             what: what(),
@@ -48,6 +55,31 @@ fn every() -> Vec<Milestone> {
         Milestone::Held { what: what(), waits_for: "alarms to be OK: lb-5xx".to_owned(), until: Time(3_600_000) },
         Milestone::Observed { what: what(), colour: Some(Colour::Green) },
         Milestone::Call { why: "the rollback has not taken".to_owned(), advice: "flipback status shows it".to_owned() },
+        Milestone::GoingBack { what: what(), cause: alarm(), weight: 10, by_ecs: true },
+        Milestone::GoingBack { what: what(), cause: alarm(), weight: 0, by_ecs: true },
+        Milestone::RolledBack { what: what(), cause: alarm(), took: Span(1234), quarantined: Vec::new(), by_ecs: true },
+        Milestone::Completed { what: what(), revision: None, took: Span::secs(754), standby: Span(0), by_ecs: true },
+        Milestone::Deploying {
+            what: what(),
+            service: "shop".to_owned(),
+            from: "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:1".into(),
+            strategy: "BLUE_GREEN, as declared".to_owned(),
+            first: true,
+        },
+        Milestone::Gate {
+            what: what(),
+            stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".to_owned(),
+            weight: 0.into(),
+            until: Some(Time(3_600_000)),
+            back: true,
+        },
+        Milestone::Foreign { revision: "a/shop:7".into(), ended: None, good: false },
+        Milestone::Foreign {
+            revision: "a/shop:7".into(),
+            ended: Some("ECS went back: tasks failed.".to_owned()),
+            good: false,
+        },
+        Milestone::Superseded { what: what(), by: "a/shop:7".into() },
         Milestone::Corrected { found: "0123: blue=100 green=0".to_owned(), to: Colour::Green },
         Milestone::Changed { found: "0123: blue=100 green=0".to_owned() },
         Milestone::Declined { wish: "promote".to_owned(), reason: "the step is over".to_owned() },

@@ -107,7 +107,7 @@ pub fn tell(notice: &Notice) -> Telling {
             format!("Step {number} of {of}: {weight} % of the traffic was read back; it bakes for {bake}."),
             format!("To go on now: flipback promote {service}. To go back: flipback abort {service}"),
         ),
-        Milestone::Completed { what, revision, took, standby } => {
+        Milestone::Completed { what, revision, took, standby, by_ecs } => {
             let revision = revision.as_ref().map_or_else(String::new, |arn| format!(" ({})", arn.short()));
             let (warm, advice) = if standby.0 == 0 {
                 (String::new(), format!("To go back: flipback rollback {service} (a redeploy)"))
@@ -120,14 +120,29 @@ pub fn tell(notice: &Notice) -> Telling {
             telling(
                 Tone::Good,
                 format!("{service}: {what} is live"),
-                format!("{what}{revision} carries all traffic and was baked; it took {}.{warm}", rounded(*took)),
+                format!(
+                    "{what}{revision} {}; it took {}.{warm}",
+                    if *by_ecs {
+                        "is deployed, and ECS has ended the old tasks"
+                    } else {
+                        "carries all traffic and was baked"
+                    },
+                    rounded(*took)
+                ),
                 advice,
             )
         }
-        Milestone::GoingBack { what, cause: why, weight } => telling(
+        Milestone::GoingBack { what, cause: why, weight, by_ecs } => telling(
             Tone::Bad,
             format!("{service}: going back from {what}"),
-            format!("At {weight} %: {}. The weights are being written back.", cause(why).trim_end_matches('.')),
+            match (by_ecs, weight) {
+                (false, _) => {
+                    format!("At {weight} %: {}. The weights are being written back.", cause(why).trim_end_matches('.'))
+                }
+                // A rolling deployment has no weights to tell.
+                (true, 0) => format!("{}. ECS takes it back.", capital(cause(why).trim_end_matches('.'))),
+                (true, _) => format!("At {weight} %: {}. ECS takes it back.", cause(why).trim_end_matches('.')),
+            },
             String::new(),
         ),
         Milestone::Cancelled { what, cause: why, quarantined } => {
@@ -139,14 +154,15 @@ pub fn tell(notice: &Notice) -> Telling {
                 advice,
             )
         }
-        Milestone::RolledBack { what, cause: why, took, quarantined } => {
+        Milestone::RolledBack { what, cause: why, took, quarantined, by_ecs } => {
             let (held, advice) = quarantine(service, quarantined);
             telling(
                 Tone::Bad,
                 format!("{service}: {what} was rolled back"),
                 format!(
-                    "{}. All traffic was read back on the stable side {} after the decision.{held}",
+                    "{}. {} {} after the decision.{held}",
                     capital(&cause(why)),
+                    if *by_ecs { "ECS said that it was back" } else { "All traffic was read back on the stable side" },
                     seconds(*took)
                 ),
                 advice,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Reading;
+use crate::hook::is_gate;
 use crate::ids::{RevisionArn, TargetGroupArn};
 use crate::strategy::Share;
 use crate::time::Time;
@@ -37,6 +38,18 @@ impl NativeReading {
     #[must_use]
     pub fn strategy(&self) -> &str {
         self.configuration["strategy"].as_str().unwrap_or("ROLLING")
+    }
+
+    /// The function hook of a deployment that is a gate at this stage and waits: declared so by the service.
+    #[must_use]
+    pub fn gate<'a>(&self, deployment: &'a ServiceDeployment, stage: &str) -> Option<&'a Hook> {
+        let declared: Vec<&Value> = self.configuration["lifecycleHooks"].as_array().into_iter().flatten().collect();
+        let at = |hook: &&&Value| {
+            let stages = hook["lifecycleStages"].as_array();
+            stages.is_some_and(|stages| stages.iter().any(|name| name == stage)) && is_gate(&hook["hookDetails"])
+        };
+        let gates: Vec<&str> = declared.iter().filter(at).filter_map(|hook| hook["hookTargetArn"].as_str()).collect();
+        deployment.hooks.iter().find(|hook| hook.running.as_deref().is_some_and(|arn| gates.contains(&arn)))
     }
 }
 
@@ -165,6 +178,9 @@ pub struct Hook {
     pub id: String,
     /// A pause that waits for an answer (AWAITING_ACTION).
     pub waits: bool,
+    /// The function, while its answer is IN_PROGRESS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
     /// When ECS ends the wait.
     pub expires: Option<Time>,
     /// ECS goes back when the wait ends, rather than on.

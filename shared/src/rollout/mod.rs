@@ -18,7 +18,7 @@ use crate::weights::Weights;
 pub use candidate::{Candidate, ImageRef, Target, Wish};
 pub use intent::{Intent, IntentKind};
 pub use margins::Margins;
-pub use native::{Foreign, NativeRun};
+pub use native::{Foreign, NativeRun, Opened};
 
 /// The version of the saved form. A newer release reads every older one.
 pub const FORMAT: u32 = 1;

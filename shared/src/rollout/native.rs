@@ -14,6 +14,10 @@ pub struct NativeRun {
     /// When the UpdateService was first sent: saved before it, so that a repeated start finds what the first one made.
     #[serde(default)]
     pub sent: Option<Time>,
+    /// When the newest service deployment before that was created, by ECS's clock: an earlier one of the same revision is
+    /// not this rollout's.
+    #[serde(default)]
+    pub after: Option<Time>,
     /// When it was last sent.
     #[serde(default)]
     pub resent: Option<Time>,
@@ -35,12 +39,30 @@ pub struct NativeRun {
     /// A pause waited at the last look.
     #[serde(default)]
     pub paused: bool,
+    /// A gate of the function `lifecycle-hook` waited at the last look.
+    #[serde(default)]
+    pub gated: bool,
+    /// The gate of that function that a person's promote opened: it answers by this.
+    #[serde(default)]
+    pub opened: Option<Opened>,
     /// Since when the production rule has not been as ECS says.
     #[serde(default)]
     pub astray: Option<Time>,
     /// How many pauses were answered or passed: the step a promote is bound to.
     #[serde(default)]
     pub gates: usize,
+}
+
+/// A gate of the function `lifecycle-hook` that a person opened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// The stage it is at: the function is told that, and not its hook's id.
+    pub stage: String,
+    /// The hook's id.
+    pub hook: String,
+    /// When: a canary comes to the same stage again.
+    pub at: Time,
 }
 
 /// A deployment that Flipback did not start.

@@ -25,8 +25,8 @@ use shared::weights::Weights;
 use crate::bugs::Memory;
 use crate::cloud::Cloud;
 
-pub(crate) use saved::{not_saved, saved};
-pub(crate) use sent::{landed, sent};
+pub(crate) use saved::{entered, fresh, not_saved, saved};
+pub(crate) use sent::{forward, landed, sent};
 pub(crate) use sick::looked;
 pub(crate) use world::{autoscaled, begin, end, second};
 
@@ -82,11 +82,11 @@ pub(crate) struct Laws {
     /// Every route without its weights.
     skeletons: BTreeMap<RouteArn, Value>,
     /// Rollouts that ended.
-    ended: BTreeSet<RolloutId>,
+    pub(crate) ended: BTreeSet<RolloutId>,
     /// Revisions registered per rollout.
-    registered: BTreeMap<RolloutId, u32>,
+    pub(crate) registered: BTreeMap<RolloutId, u32>,
     /// Images that started, by digest: their repository, and when they were pushed.
-    started: BTreeMap<String, (String, Time)>,
+    pub(crate) started: BTreeMap<String, (String, Time)>,
     /// Rollouts that were saved as shifting.
     shifted: BTreeSet<RolloutId>,
     /// The step in which the candidate is seen with unhealthy targets, and since when.

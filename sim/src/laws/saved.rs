@@ -11,6 +11,7 @@ use super::world::healthy;
 use super::{dead, read_share, side};
 use crate::cloud::{Cloud, Pid};
 use crate::names;
+use crate::native;
 use crate::next_door::Who;
 use crate::plots::Plot;
 
@@ -29,20 +30,41 @@ pub(crate) fn saved(cloud: &mut Cloud, pid: Pid, loaded: &Record, save: &Save<'_
         }
         return;
     }
+    count(cloud, loaded, save);
     let was = before.rollout.as_ref();
     let is = after.rollout.as_ref();
-    if let Some(rollout) = is {
-        let same = was.filter(|was| was.id == rollout.id);
-        let entered = same.is_none_or(|was| was.phase.name() != rollout.phase.name());
-        if entered {
-            cloud.hit("phase", rollout.phase.name());
-            cloud.hit(
-                "transition",
-                format!("{} -> {}", same.map_or("idle", |was| was.phase.name()), rollout.phase.name()),
-            );
-            cloud.reached(rollout.phase.name());
-            enter(cloud, was, rollout, before);
+    if cloud.native.is_some() {
+        return native::laws::saved(cloud, pid, loaded, save);
+    }
+    if let Some(rollout) = is.filter(|is| entered(was, is)) {
+        enter(cloud, was, rollout, before);
+    }
+    if let Some(ended) = was.filter(|was| is.is_none_or(|is| is.id != was.id)) {
+        end(cloud, ended, after);
+    }
+    for notice in save.notices {
+        truth(cloud, pid, was.or(is), &notice.milestone);
+        // Somebody moved the traffic to a side that truly works: that is the new state of rest.
+        let works = |cloud: &mut Cloud, colour| !cloud.has_weight(colour) || healthy(cloud, colour) > 0;
+        if matches!(notice.milestone, Milestone::Changed { .. }) && Colour::BOTH.into_iter().all(|c| works(cloud, c)) {
+            cloud.laws.rest = cloud.weights.clone();
         }
+    }
+}
+
+/// Whether a rollout has come to another phase.
+pub(crate) fn entered(was: Option<&Rollout>, is: &Rollout) -> bool {
+    was.filter(|was| was.id == is.id).is_none_or(|was| was.phase.name() != is.phase.name())
+}
+
+/// What the counts take from a save.
+fn count(cloud: &mut Cloud, loaded: &Record, save: &Save<'_>) {
+    let (was, is) = (loaded.status.rollout.as_ref(), save.status.rollout.as_ref());
+    if let Some(rollout) = is.filter(|is| entered(was, is)) {
+        let from = was.filter(|was| was.id == rollout.id).map_or("idle", |was| was.phase.name());
+        cloud.hit("phase", rollout.phase.name());
+        cloud.hit("transition", format!("{from} -> {}", rollout.phase.name()));
+        cloud.reached(rollout.phase.name());
     }
     for id in save.consumed {
         // What is not in the inbox was known to on-alarm alone.
@@ -53,16 +75,9 @@ pub(crate) fn saved(cloud: &mut Cloud, pid: Pid, loaded: &Record, save: &Save<'_
     }
     if let Some(ended) = was.filter(|was| is.is_none_or(|is| is.id != was.id)) {
         cloud.hit("transition", format!("{} -> idle", ended.phase.name()));
-        end(cloud, ended, after);
     }
     for notice in save.notices {
         cloud.hit("notice", names::milestone(&notice.milestone));
-        truth(cloud, pid, was.or(is), &notice.milestone);
-        // Somebody moved the traffic to a side that truly works: that is the new state of rest.
-        let works = |cloud: &mut Cloud, colour| !cloud.has_weight(colour) || healthy(cloud, colour) > 0;
-        if matches!(notice.milestone, Milestone::Changed { .. }) && Colour::BOTH.into_iter().all(|c| works(cloud, c)) {
-            cloud.laws.rest = cloud.weights.clone();
-        }
     }
 }
 
@@ -115,7 +130,7 @@ fn covered(cloud: &mut Cloud, rollout: &Rollout) {
 }
 
 /// Law 14: what begins was pushed later than all that began before, and did not hurt.
-fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
+pub(crate) fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
     covered(cloud, rollout);
     let Target::Images(images) = &rollout.candidate.target else { return };
     let released = cloud.schedule.cues.iter().any(|cue| cue.plot == Plot::Release);
@@ -221,6 +236,9 @@ fn truth(cloud: &mut Cloud, pid: Pid, rollout: Option<&Rollout>, milestone: &Mil
 pub(crate) fn not_saved(cloud: &mut Cloud, pid: Pid, save: &Save<'_>) {
     if cloud.procs.get(&pid).is_some_and(|proc| proc.who != Who::Shop) {
         return;
+    }
+    if cloud.native.is_some() {
+        return native::laws::not_saved(cloud, pid, save);
     }
     let Some(rollout) = &save.status.rollout else { return };
     let (Phase::Returning { .. }, Some(stable)) = (&rollout.phase, rollout.stable) else { return };

@@ -14,6 +14,7 @@ use super::{alive, dead, healthy_on, meddled_lately, owner, read_share, side, ta
 use crate::cloud::{Cloud, Landing, Pid, Role};
 use crate::faults::Part;
 use crate::looks::Question;
+use crate::native;
 use crate::next_door::Who;
 use crate::setup::CLUSTER;
 use crate::view;
@@ -24,6 +25,9 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, input: &Value) 
     let (role, acting, loaded, honest) =
         (proc.role.clone(), proc.acting.clone(), proc.loaded.clone(), proc.honest.clone());
     let (Some(acting), Some(loaded), Some(honest)) = (acting, loaded, honest) else { return };
+    if cloud.native.is_some() {
+        return native::laws::sent(cloud, pid, effect, &acting.status, &honest);
+    }
     let status = &acting.status;
     if !effect.is_back() {
         forward(cloud, pid, &role, effect, status);
@@ -59,7 +63,7 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, input: &Value) 
 }
 
 /// Law 1, and what law 3 says of a decision that outlives its rollout.
-fn forward(cloud: &mut Cloud, pid: Pid, role: &Role, effect: &Effect, status: &Status) {
+pub(crate) fn forward(cloud: &mut Cloud, pid: Pid, role: &Role, effect: &Effect, status: &Status) {
     if *role != Role::Advance {
         cloud.violate(1, format!("{role:?} sends a forward write: {effect}"));
     }
@@ -297,8 +301,12 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
     let ended = landing.rollout.as_ref().is_some_and(|id| cloud.laws.ended.contains(id));
     let harmless = matches!(landing.effect.action, Action::Register { .. } | Action::Tidy { .. });
     // What a person gave up is that person's: they were told what may still land.
-    if ended && !cloud.laws.foreign && !harmless && !landing.effect.is_back() {
+    let expected = native::laws::lands_late(cloud);
+    if ended && !expected && !cloud.laws.foreign && !harmless && !landing.effect.is_back() {
         cloud.violate(3, format!("landed after its rollout had ended: {}", landing.effect));
+    }
+    if cloud.native.is_some() {
+        native::laws::landed(cloud, landing);
     }
     owner::landed(cloud, landing);
     match &landing.effect.action {

@@ -7,6 +7,7 @@ use shared::rollout::{Phase, Rollout};
 
 use super::targets;
 use crate::cloud::{Cloud, Pid};
+use crate::native;
 
 /// What a look of a step is about: a new step is watched anew.
 fn step(rollout: &Rollout) -> String {
@@ -31,6 +32,9 @@ fn step(rollout: &Rollout) -> String {
 pub(crate) fn looked(cloud: &mut Cloud, pid: Pid) {
     let Some(proc) = cloud.procs.get(&pid) else { return };
     let (honest, record) = (proc.honest.clone(), Rc::clone(&cloud.record));
+    if cloud.native.is_some() {
+        return honest.iter().for_each(|seen| native::laws::looked(cloud, seen, &record.status));
+    }
     let flips = record.status.rollout.as_ref().filter(|rollout| rollout.phase.flippable());
     let Some(seen) = honest else { return };
     let Some(rollout) = flips else {

@@ -13,6 +13,7 @@ use super::{meddled_lately, side};
 use crate::cloud::Cloud;
 use crate::faults::Part;
 use crate::looks::Question;
+use crate::native;
 use crate::setup::{CLUSTER, START};
 use crate::view;
 
@@ -28,6 +29,9 @@ pub(crate) fn begin(cloud: &mut Cloud) {
 
 /// One second has passed.
 pub(crate) fn second(cloud: &mut Cloud) {
+    if cloud.native.is_some() {
+        return native::laws::second(cloud);
+    }
     let even = (cloud.now / 1_000).is_multiple_of(2);
     let record = Rc::clone(&cloud.record);
     let Some(rollout) = &record.status.rollout else {
@@ -220,6 +224,9 @@ pub(crate) fn end(cloud: &mut Cloud, idle: bool) {
     cloud.hit("end", if idle { "settled" } else { "a person was called" });
     if idle {
         forgotten(cloud);
+    }
+    if cloud.native.is_some() {
+        return native::laws::end(cloud, idle);
     }
     if !idle || cloud.laws.foreign {
         return;

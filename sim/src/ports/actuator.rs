@@ -16,7 +16,7 @@ use crate::faults::Part;
 use crate::view;
 
 /// Between the attempts of a write back, as in the real adapter.
-const BACK_PAUSES: [u64; 3] = [100, 300, 1_000];
+pub(crate) const BACK_PAUSES: [u64; 3] = [100, 300, 1_000];
 
 impl Actuator for Port {
     async fn apply(&self, config: &ServiceConfig, effect: &Effect) -> Result<(), EffectError> {
@@ -45,7 +45,7 @@ impl Actuator for Port {
                 self.write(effect, Service::Ecs, "UpdateService", input).await.map(drop)
             }
             Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } => {
-                Err(EffectError::Permanent("the managed engine deploys no native service".to_owned()))
+                self.apply_native(config, effect).await
             }
             Action::Weights { route, weights } => self.weights(effect, route, weights).await,
             Action::Scaling { colour, wanted } => self.scale(config, effect, *colour, wanted).await,

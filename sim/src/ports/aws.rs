@@ -13,7 +13,7 @@ use crate::bugs::Bug;
 use crate::cloud::{Cloud, Event, Landing};
 use crate::faults::{Kind, Part};
 use crate::looks::Question;
-use crate::{laws, names};
+use crate::{laws, names, native};
 
 /// One attempt of a write that brings traffic back, as in the real adapter.
 const BACK_ATTEMPT: u64 = 2_000;
@@ -37,7 +37,7 @@ impl Port {
     }
 
     /// Describes, from what is remembered, or as it was when reads of the part became stale.
-    pub(super) async fn describe(&self, ask: Question<'_>, input: impl FnOnce() -> Value) -> Result<Rc<Value>, String> {
+    pub(crate) async fn describe(&self, ask: Question<'_>, input: impl FnOnce() -> Value) -> Result<Rc<Value>, String> {
         let seen = |cloud: &mut Cloud| {
             let place = cloud.looks.place(ask, input);
             let now = cloud.now;
@@ -84,7 +84,7 @@ impl Port {
     }
 
     /// Sends one write, within its deadline or one attempt's time.
-    pub(super) async fn write(
+    pub(crate) async fn write(
         &self,
         effect: &Effect,
         service: Service,
@@ -138,7 +138,11 @@ impl Port {
                 {
                     let cloud = &mut *self.cloud.borrow_mut();
                     cloud.hit("fault", "landed late");
-                    let most = cloud.schedule.pace.late;
+                    let mut most = cloud.schedule.pace.late;
+                    if native::laws::lands_late(cloud) && matches!(effect.action, Action::Deploy { .. }) {
+                        cloud.hit("fault", "landed after its time");
+                        most += cloud.schedule.pace.margins.effect_lifetime.0 * 4;
+                    }
                     // Forward: after its deadline. Back: at any time within its life.
                     let after = match effect.deadline {
                         Some(_) => left + cloud.draw(0, most),

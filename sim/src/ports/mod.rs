@@ -6,6 +6,8 @@ mod aws;
 mod observer;
 mod store;
 
+pub(crate) use actuator::BACK_PAUSES;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;

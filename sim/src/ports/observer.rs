@@ -20,6 +20,7 @@ use crate::bugs;
 use crate::cloud::{route_ask, route_input};
 use crate::faults::Part;
 use crate::looks::Question;
+use crate::native;
 use crate::view::{self, text};
 
 /// A reading of what a call answered.
@@ -35,8 +36,12 @@ impl Observer for Port {
             seen.routes.insert(route.clone(), read);
         }
         seen.colours = Colour::BOTH.into_iter().map(|colour| (colour, ColourReading::nothing())).collect();
-        if ask.services || ask.targets || ask.requests.is_some() {
+        let native = config.engine.native();
+        if native.is_none() && (ask.services || ask.targets || ask.requests.is_some()) {
             self.services(config, &mut seen).await;
+        }
+        if let (Some(native), Some(since)) = (native, ask.native) {
+            seen.native = self.native(config, native, since, ask.targets).await;
         }
         if ask.targets {
             for colour in seen.colours.values_mut() {
@@ -69,6 +74,9 @@ impl Observer for Port {
         }
         if let Some(bug) = bug {
             bugs::seen(bug, &cloud.laws.memory, &cloud.record, &mut seen);
+        }
+        if let (Some(bug), Some(state)) = (cloud.native_bug(), &cloud.native) {
+            native::bugs::seen(bug, state, &cloud.record, &mut seen);
         }
         seen
     }

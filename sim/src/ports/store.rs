@@ -10,7 +10,7 @@ use shared::rollout::{Intent, IntentKind};
 use super::Port;
 use crate::bugs::{self, Bug};
 use crate::faults::Kind;
-use crate::{laws, names};
+use crate::{laws, names, native};
 
 fn unavailable() -> StoreError {
     StoreError::Unavailable("DynamoDB: ServiceUnavailable".to_owned())
@@ -45,6 +45,9 @@ impl Store for Port {
         let mut record = cloud.record_of(self.who).map(Rc::clone).ok_or(StoreError::NoSuchService)?;
         if bug.is_some() {
             bugs::loaded(bug, Rc::make_mut(&mut record));
+        }
+        if let Some(bug) = cloud.native_bug() {
+            native::bugs::loaded(bug, Rc::make_mut(&mut record));
         }
         if let Some(proc) = cloud.procs.get_mut(&self.pid) {
             proc.loaded = Some(Rc::clone(&record));

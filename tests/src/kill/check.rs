@@ -5,8 +5,8 @@
 //! waits, or lies in a dead-letter queue; people were told each thing once, in order; no user got an answer that the bad
 //! image itself did not give; and nobody but the functions changed anything, on-alarm nothing but weights.
 
-use super::traffic::Counted;
 use super::{Case, Story};
+use crate::traffic::Counted;
 use crate::{SERVICE, Scene};
 use anyhow::Context as _;
 use aws::store::StoredNotice;

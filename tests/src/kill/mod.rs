@@ -6,7 +6,6 @@ mod check;
 mod play;
 mod story;
 mod table;
-mod traffic;
 
 pub use case::{Called, Case, OUTCOMES, Outcome, cases};
 pub use play::{Played, play, play_and};

@@ -1,8 +1,8 @@
 //! Playing a story: with one fault, or with none.
 
 use super::check::{self, Before, End};
-use super::traffic::Traffic;
 use super::{Called, Case, Story};
+use crate::traffic::Traffic;
 use crate::{SERVICE, Scene, options};
 use local::{CallSeen, Moment, Options};
 use model::Settings;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Stage, Status};
 use crate::ecs::ServiceKey;
+use crate::world::Area;
 use crate::{Happening, Millis, World, time};
 
 /// Without `callBackDelay` ECS calls a hook that is in progress again after this many seconds.
@@ -215,6 +216,7 @@ impl World {
     /// without a valid `hookStatus`.
     pub fn hook_answered(&mut self, deployment_arn: &str, hook_id: &str, answer: Result<Value, String>, now: Millis) {
         self.advance(now);
+        self.core.touch(Area::Services);
         let second = (self.core.settings.ecs.minute / 60).max(1);
         let Some(key) = self.service_of_deployment(deployment_arn) else { return };
         let Some(deployment) = self.newest(&key).filter(|deployment| deployment.arn == deployment_arn) else { return };

@@ -177,6 +177,11 @@ impl Native {
         self.revisions.iter().find(|revision| revision.arn == arn)
     }
 
+    /// The newest deployment is on its way back.
+    pub(in crate::ecs) fn goes_back(&self) -> bool {
+        self.deployments.first().is_some_and(|newest| newest.rollback.is_some())
+    }
+
     /// What is live, to go from and back to: of the newest deployment its target where it succeeded, else its source.
     fn source(&self) -> Option<(String, String)> {
         let newest = self.deployments.first()?;

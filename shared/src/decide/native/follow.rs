@@ -3,12 +3,13 @@
 use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
 use crate::notice::Milestone;
-use crate::observation::{DeploymentStatus, NativeReading, ServiceDeployment};
-use crate::rollout::{Candidate, Cause, Outcome, Phase, Rollout, Target, Wish};
+use crate::observation::{DeploymentStatus, Hook, NativeReading, ServiceDeployment};
+use crate::rollout::{Candidate, Cause, Opened, Outcome, Phase, Rollout, Target, Wish};
 use crate::time::{Span, Time};
 
 use super::super::draft::{Draft, what};
 use super::super::{alarms, hold, inbox};
+use super::watch::late;
 use super::{astray, newer, own, service};
 
 /// Stages in which the new tasks are brought up; the start deadline counts for them together.
@@ -52,11 +53,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         rollout.native.stage = Some((stage.clone(), draft.now));
         rollout.called = false;
     }
-    rollout.native.weight = own.weight;
-    let moves = service.strategy() != "ROLLING";
-    if rollout.first_shift.is_none() && (own.weight.tenths() > 0 || !moves) {
-        rollout.first_shift = Some(own.created.max(rollout.started_at));
-    }
+    weigh(&mut rollout, service, own);
     match &own.status {
         DeploymentStatus::Successful => return complete(draft, rollout),
         DeploymentStatus::Stopped | DeploymentStatus::RollbackFailed => {
@@ -83,17 +80,27 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         return Some(rollout);
     }
     rollout.native.paused = own.hooks.iter().any(|hook| hook.waits);
+    open(&mut rollout, service.gate(own, &stage), &stage);
     if !rollout.native.paused {
         rollout.native.astray = None;
     } else if let Some(cause) = astray::check(draft, &mut rollout, service, own) {
         turn(draft, &mut rollout, cause);
         return Some(rollout);
     }
-    if gates(draft, &mut rollout, own, &stage) || overdue(draft, &mut rollout, &stage) {
+    if gates(draft, &mut rollout, service, own, &stage) || overdue(draft, &mut rollout, &stage) {
         return Some(rollout);
     }
     draft.wait(Waiting::Stage { stage, weight: own.weight });
     Some(rollout)
+}
+
+/// The new revision's traffic as ECS says it; from the first on alarms speak of it, and going back is no cancelling.
+fn weigh(rollout: &mut Rollout, service: &NativeReading, own: &ServiceDeployment) {
+    rollout.native.weight = own.weight;
+    let moves = service.strategy() != "ROLLING";
+    if rollout.first_shift.is_none() && (own.weight.tenths() > 0 || !moves) {
+        rollout.first_shift = Some(own.created.max(rollout.started_at));
+    }
 }
 
 /// What says that the new revision hurts. Before it has traffic an alarm speaks of the old one.
@@ -134,28 +141,56 @@ fn start(draft: &mut Draft<'_>, mut rollout: Rollout, service: &NativeReading) -
     let in_flight = rollout.native.resent.is_some_and(|at| draft.now.since(at).0 <= lost_after);
     let other = service.deployments.iter().find(|deployment| deployment.status.running());
     if let Some(other) = other {
+        if late(draft, other) {
+            draft.back(Action::Stop { deployment: other.arn.clone() });
+        }
         draft.wait(Waiting::OtherDeployment(other.revision.short().to_owned()));
-    } else if !in_flight {
+    } else if in_flight {
+        draft.wait(Waiting::Healthy("the deployment to be seen".to_owned()));
+    } else if let Err(why) = alarms::quiet(draft, &rollout, Colour::Blue) {
+        // One may have begun to fire since the hold: ECS would ignore every alarm of this deployment.
+        draft.wait(Waiting::Unknown(format!("to start: {why}")));
+    } else {
         let native = rollout.config.engine.native();
         let configuration = native.and_then(|native| native.configuration(&service.configuration));
-        rollout.native.sent.get_or_insert(draft.now);
+        if rollout.native.sent.is_none() {
+            rollout.native.sent = Some(draft.now);
+            rollout.native.after = service.deployments.first().map(|newest| newest.created);
+        }
         rollout.native.resent = Some(draft.now);
         draft.forward(&mut rollout, Action::Deploy { revision, configuration });
         draft.wait(Waiting::Healthy("the start".to_owned()));
-    } else {
-        draft.wait(Waiting::Healthy("the deployment to be seen".to_owned()));
     }
     rollout
 }
 
-/// Pauses that wait: answered at a person's word, told once each. True: one waits.
-fn gates(draft: &mut Draft<'_>, rollout: &mut Rollout, own: &ServiceDeployment, stage: &str) -> bool {
-    let Some(hook) = own.hooks.iter().find(|hook| hook.waits) else {
-        if rollout.native.promoted.take().is_some() {
-            rollout.native.gates += 1;
-        }
-        return false;
-    };
+/// What waits at the function's gate, and whether a person has opened it: an opened one that is passed is forgotten.
+fn open(rollout: &mut Rollout, gate: Option<&Hook>, stage: &str) {
+    let native = &mut rollout.native;
+    let of_this = |opened: &Opened| opened.stage == stage && gate.is_some_and(|hook| hook.id == opened.hook);
+    if native.opened.as_ref().is_some_and(|opened| !of_this(opened)) {
+        native.opened = None;
+        native.gates += 1;
+    }
+    native.gated = gate.is_some() && native.opened.is_none();
+}
+
+/// Pauses and gates that wait: pauses are answered at a person's word, and each is told once. True: one waits.
+fn gates(
+    draft: &mut Draft<'_>,
+    rollout: &mut Rollout,
+    service: &NativeReading,
+    own: &ServiceDeployment,
+    stage: &str,
+) -> bool {
+    let pause = own.hooks.iter().find(|hook| hook.waits);
+    // The pauses of two stages may follow one another with no look between them.
+    if rollout.native.promoted.as_ref().is_some_and(|before| pause.is_none_or(|hook| hook.id != *before)) {
+        rollout.native.promoted = None;
+        rollout.native.gates += 1;
+    }
+    let gate = service.gate(own, stage).filter(|_| rollout.native.gated);
+    let Some(hook) = pause.or(gate) else { return false };
     if rollout.native.promoted.as_ref() == Some(&hook.id) {
         if let Err(why) = alarms::quiet(draft, rollout, Colour::Blue) {
             draft.wait(Waiting::Unknown(format!("to go on: {why}")));
@@ -183,18 +218,47 @@ fn gates(draft: &mut Draft<'_>, rollout: &mut Rollout, own: &ServiceDeployment, 
 
 /// A person's promote: bound to the pause that waits now.
 pub(in super::super) fn promote(draft: &mut Draft<'_>, wished: usize) {
-    let seen = draft.seen.native.known().and_then(Option::as_ref);
+    let seen = match service(draft) {
+        Ok(service) => Some(service),
+        Err(why) => {
+            let reason = format!("{why}; whether a pause waits is not known: promote it again");
+            inbox::decline(draft, "promote", &reason);
+            return;
+        }
+    };
     let Some(rollout) = &mut draft.status.rollout else { return };
     let own = seen.and_then(|service| own(rollout, service));
-    let reason = match own.and_then(|own| own.hooks.iter().find(|hook| hook.waits)) {
-        Some(hook) if rollout.native.gates == wished => {
+    let pause = own.and_then(|own| own.hooks.iter().find(|hook| hook.waits));
+    let gate = seen.zip(own).and_then(|(service, own)| service.gate(own, &stage_of(own)));
+    // What was opened before may have been passed since the last look, and another one wait.
+    if let (Some(pause), Some(before)) = (pause, &rollout.native.promoted)
+        && pause.id != *before
+    {
+        rollout.native.promoted = None;
+        rollout.native.gates += 1;
+    }
+    if let Some(own) = own {
+        open(rollout, gate, &stage_of(own));
+    }
+    let reason = match (pause, gate) {
+        (None, None) => {
+            let stage = rollout.native.stage.as_ref().map_or("its start", |(stage, _)| stage.as_str());
+            format!(
+                "ECS is at {stage} and nothing waits for a person there; only a PAUSE hook of the service, or a gate of \
+                 lifecycle-hook, can be promoted"
+            )
+        }
+        (Some(_), _) | (None, Some(_)) if rollout.native.gates != wished => {
+            "the pause it was meant for has passed; another one waits now".to_owned()
+        }
+        (Some(hook), _) => {
             rollout.native.promoted = Some(hook.id.clone());
             return;
         }
-        Some(_) => "the pause it was meant for has passed; another one waits now".to_owned(),
-        None => {
-            let stage = rollout.native.stage.as_ref().map_or("its start", |(stage, _)| stage.as_str());
-            format!("ECS is at {stage} and no pause waits there; only a PAUSE hook of the service can be promoted")
+        (None, Some(hook)) => {
+            let stage = own.map(stage_of).unwrap_or_default();
+            rollout.native.opened = Some(Opened { stage, hook: hook.id.clone(), at: draft.now });
+            return;
         }
     };
     inbox::decline(draft, "promote", &reason);
@@ -245,6 +309,7 @@ fn complete(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollout> {
         revision: rollout.revision.clone(),
         took: draft.now.since(rollout.started_at),
         standby: Span(0),
+        by_ecs: true,
     };
     draft.tell(Some(&rollout.id), milestone);
     if let Target::Images(images) = &rollout.candidate.target {
@@ -272,11 +337,17 @@ fn stuck(draft: &mut Draft<'_>, mut rollout: Rollout, why: &str) -> Option<Rollo
 /// Turns a native rollout back.
 pub(in super::super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
     let quarantined = inbox::put_in_quarantine(draft, rollout, &cause);
+    // A person's word is taken before the look that it came with.
+    if let Ok(service) = service(draft)
+        && let Some(own) = own(rollout, service)
+    {
+        weigh(rollout, service, own);
+    }
     let what = what(&rollout.candidate);
     let weight = rollout.native.weight.ceil();
     let milestone = match rollout.first_shift {
         None => Milestone::Cancelled { what, cause: cause.clone(), quarantined },
-        Some(_) => Milestone::GoingBack { what, cause: cause.clone(), weight },
+        Some(_) => Milestone::GoingBack { what, cause: cause.clone(), weight, by_ecs: true },
     };
     draft.tell(Some(&rollout.id), milestone);
     draft.enter(rollout, Phase::Stopping { cause });
@@ -334,7 +405,7 @@ pub(in super::super) fn stopping(draft: &mut Draft<'_>, mut rollout: Rollout, ca
         return Some(rollout);
     };
     rollout.native.deployment = Some(own.arn.clone());
-    rollout.native.weight = own.weight;
+    weigh(&mut rollout, service, own);
     match &own.status {
         DeploymentStatus::RollbackSuccessful => return back(draft, rollout, cause),
         DeploymentStatus::Successful => return too_late(draft, rollout, cause),
@@ -360,6 +431,12 @@ pub(in super::super) fn stopping(draft: &mut Draft<'_>, mut rollout: Rollout, ca
 }
 
 fn slow(draft: &mut Draft<'_>, rollout: &mut Rollout) {
+    if let Some(refused) = draft.seen.failures.iter().find(|failure| failure.permanent) {
+        let why = format!("{}: {}", refused.effect, refused.reason);
+        let advice =
+            "stop the deployment in the ECS console, or give the role what it lacks: it is asked again at every look";
+        draft.call(rollout, why, advice);
+    }
     if draft.now >= rollout.since.plus(MAX_STOPPING) {
         let why = "ECS has not gone back yet".to_owned();
         draft.call(
@@ -376,7 +453,10 @@ fn back(draft: &mut Draft<'_>, rollout: Rollout, cause: Cause) -> Option<Rollout
         let quarantined =
             if cause.quarantines() { rollout.candidate.target.digests().into_iter().collect() } else { Vec::new() };
         let (what, took) = (what(&rollout.candidate), draft.now.since(rollout.since));
-        draft.tell(Some(&rollout.id), Milestone::RolledBack { what, cause: cause.clone(), took, quarantined });
+        draft.tell(
+            Some(&rollout.id),
+            Milestone::RolledBack { what, cause: cause.clone(), took, quarantined, by_ecs: true },
+        );
     }
     over(draft, rollout, cause)
 }

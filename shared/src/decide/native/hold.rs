@@ -1,7 +1,7 @@
 //! Before a native deployment starts.
 
 use crate::config::{Mode, Native, Plan};
-use crate::decision::Waiting;
+use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
 use crate::notice::Milestone;
 use crate::observation::Reading;
@@ -10,10 +10,12 @@ use crate::rollout::{Outcome, Phase, Rollout, Target};
 use super::super::draft::{Draft, what};
 use super::super::hold::{Not, alarms, ever, unknown};
 use super::service;
+use super::watch::late;
 
 /// Every precondition of a native deployment.
-pub(in super::super) fn check(draft: &Draft<'_>, rollout: &mut Rollout, native: &Native) -> Result<(), Not> {
-    let service = match &draft.seen.native {
+pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, native: &Native) -> Result<(), Not> {
+    let seen = draft.seen;
+    let service = match &seen.native {
         Reading::Unknown(why) => return unknown(format!("{}: {why}", native.service)),
         Reading::Known(None) => {
             return ever(
@@ -25,6 +27,14 @@ pub(in super::super) fn check(draft: &Draft<'_>, rollout: &mut Rollout, native: 
     };
     if let Some((why, advice)) = &service.undrivable {
         return ever(format!("{}: {why}", native.service), advice.clone());
+    }
+    if let Some(running) = service.deployments.iter().find(|deployment| deployment.status.running()) {
+        // Law 14: what was taken back and landed after all is not waited for.
+        if late(draft, running) {
+            draft.back(Action::Stop { deployment: running.arn.clone() });
+        }
+        let what = format!("{} ({:?})", running.revision.short(), running.status);
+        return Err(Not::Yet(Waiting::OtherDeployment(what)));
     }
     match &service.traffic {
         Reading::Unknown(why) => return unknown(format!("the production weights: {why}")),
@@ -38,10 +48,6 @@ pub(in super::super) fn check(draft: &Draft<'_>, rollout: &mut Rollout, native: 
             }
         }
         Reading::Known(_) => {}
-    }
-    if let Some(running) = service.deployments.iter().find(|deployment| deployment.status.running()) {
-        let what = format!("{} ({:?})", running.revision.short(), running.status);
-        return Err(Not::Yet(Waiting::OtherDeployment(what)));
     }
     // ECS ignores every alarm of a deployment that starts while one of them fires.
     alarms(draft, rollout, Colour::Blue)?;

@@ -66,7 +66,9 @@ fn own<'a>(rollout: &Rollout, service: &'a NativeReading) -> Option<&'a ServiceD
     }
     let since = rollout.native.sent?.minus(SKEW);
     let of_ours = |deployment: &&ServiceDeployment| {
-        Some(&deployment.revision) == rollout.revision.as_ref() && deployment.created >= since
+        Some(&deployment.revision) == rollout.revision.as_ref()
+            && deployment.created >= since
+            && rollout.native.after.is_none_or(|before| deployment.created > before)
     };
     service.deployments.iter().find(of_ours)
 }

@@ -9,7 +9,8 @@ use crate::decision::{Action, Decision, Waiting};
 use crate::ids::{Colour, IntentId, RolloutId};
 use crate::notice::Milestone;
 use crate::observation::{
-    AlarmState, DeploymentStatus, GroupTraffic, Hook, NativeReading, Observation, Reading, ServiceDeployment, Traffic,
+    AlarmState, DeploymentStatus, EffectFailure, GroupTraffic, Hook, NativeReading, Observation, Reading,
+    ServiceDeployment, Traffic,
 };
 use crate::rollout::{Cause, Intent, IntentKind, Margins, Outcome, Status};
 use crate::strategy::Share;
@@ -238,6 +239,36 @@ fn law_3_a_start_that_never_landed_is_sent_again_once_it_no_longer_can() {
 }
 
 #[test]
+fn law_3_a_redeploy_is_not_taken_for_the_deployment_of_the_same_revision_just_before_it() {
+    let mut scene = Scene::new("asDeclared");
+    let lately = scene.now.minus(Span::secs(30));
+    scene.newest().created = lately;
+    scene.look(&[IntentKind::Redeploy]);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys()), ("deploying", 1), "{:?}", scene.waits());
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(1, now, DeploymentStatus::Successful));
+    scene.newest().arn.push_str("-again");
+    scene.look(&[]);
+    assert_eq!(scene.outcome(), &Outcome::Completed);
+}
+
+#[test]
+fn law_15_a_person_takes_back_what_has_traffic_although_no_look_has_seen_it_yet() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.newest().stage = Some("BAKE_TIME".to_owned());
+    scene.newest().weight = Share::from(100);
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    assert!(matches!(scene.told.last(), Some(Milestone::GoingBack { weight: 100, .. })), "{:?}", scene.told.last());
+    scene.newest().status = DeploymentStatus::RollbackSuccessful;
+    scene.look(&[]);
+    assert!(matches!(scene.outcome(), Outcome::RolledBack(Cause::Person(_))));
+    assert!(matches!(scene.told.last(), Some(Milestone::RolledBack { .. })));
+}
+
+#[test]
 fn law_14_a_start_that_ecs_has_taken_back_already_is_not_made_again() {
     let mut scene = Scene::pushed("asDeclared");
     let now = scene.now;
@@ -293,6 +324,83 @@ fn law_6_an_alarm_that_fires_holds_the_push_because_ecs_would_ignore_it() {
     scene.alarm(AlarmState::Ok);
     scene.look(&[]);
     assert_eq!(scene.phase(), "registering");
+}
+
+#[test]
+fn law_8_the_live_revision_that_somebody_deploys_again_is_not_stopped_after_a_redeploy_was_taken_back() {
+    let mut scene = Scene::new("asDeclared");
+    scene.look(&[IntentKind::Redeploy]);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    for _ in 0..6 {
+        scene.look(&[]);
+    }
+    assert!(matches!(scene.outcome(), Outcome::Cancelled(Cause::Person(_))), "{:?}", scene.outcome());
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(1, now, DeploymentStatus::InProgress));
+    scene.newest().arn.push_str("-theirs");
+    scene.look(&[]);
+    assert_eq!(scene.stops(), 0);
+}
+
+/// A push that was taken back by a person before it was seen; it has ended.
+fn taken_back() -> Scene {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    for _ in 0..6 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.status.quarantine.len()), ("idle", 1));
+    scene
+}
+
+#[test]
+fn law_14_a_late_deployment_of_what_was_taken_back_is_stopped_while_the_next_push_waits_for_it() {
+    let mut scene = taken_back();
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    scene.look(&[IntentKind::Push { image: image("1.2.0", 3, now) }]);
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "holding");
+    assert!(scene.stops() > 0, "{:?}", scene.waits());
+}
+
+#[test]
+fn law_15_what_began_and_ended_between_two_looks_is_told() {
+    let mut scene = taken_back();
+    let now = scene.now;
+    let told = scene.told.len();
+    scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::Successful));
+    scene.look(&[]);
+    assert!(matches!(scene.told.last(), Some(Milestone::Foreign { ended: Some(_), good: true, .. })));
+    scene.service().deployments.insert(0, deployment(2, now.plus(Span::secs(20)), DeploymentStatus::Successful));
+    scene.look(&[]);
+    scene.look(&[]);
+    assert!(matches!(scene.told.last(), Some(Milestone::Call { why, .. }) if why.contains("taken back")));
+    assert_eq!(scene.told.len(), told + 2, "each once");
+}
+
+#[test]
+fn law_6_an_alarm_that_begins_to_fire_after_the_hold_keeps_the_deployment_from_being_sent() {
+    for loud in [alarm(AlarmState::Alarm), Reading::Unknown("throttled".to_owned())] {
+        let mut scene = Scene::new("asDeclared");
+        scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+        scene.look(&[]);
+        scene.look(&[]);
+        assert_eq!(scene.phase(), "registering", "{:?}", scene.waits());
+        scene.seen.registered = Reading::Known(Some(revision(2)));
+        scene.seen.alarms.insert("shop-5xx".into(), loud);
+        for _ in 0..3 {
+            scene.look(&[]);
+        }
+        assert_eq!((scene.phase(), scene.deploys()), ("deploying", 0), "{:?}", scene.waits());
+        scene.alarm(AlarmState::Ok);
+        scene.look(&[]);
+        assert_eq!(scene.deploys(), 1);
+    }
 }
 
 #[test]
@@ -362,7 +470,7 @@ fn a_pause_is_told_once_promoted_once_and_a_promote_elsewhere_is_declined() {
     let mut scene = Scene::at("SCALE_UP", 0);
     scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
     assert!(matches!(scene.told.last(), Some(Milestone::Declined { reason, .. }) if reason.contains("SCALE_UP")));
-    let hook = Hook { id: "ecs-pause-1".to_owned(), waits: true, expires: None, times_out_back: true };
+    let hook = Hook { id: "ecs-pause-1".to_owned(), waits: true, running: None, expires: None, times_out_back: true };
     scene.newest().hooks = vec![hook];
     scene.stage("PRE_PRODUCTION_TRAFFIC_SHIFT", 0);
     scene.look(&[]);
@@ -373,7 +481,7 @@ fn a_pause_is_told_once_promoted_once_and_a_promote_elsewhere_is_declined() {
     assert!(matches!(scene.done.last(), Some(Action::Continue { hook, .. }) if hook == "ecs-pause-1"));
     scene.newest().hooks.clear();
     scene.stage("PRODUCTION_TRAFFIC_SHIFT", 100);
-    let hook = Hook { id: "ecs-pause-2".to_owned(), waits: true, expires: None, times_out_back: true };
+    let hook = Hook { id: "ecs-pause-2".to_owned(), waits: true, running: None, expires: None, times_out_back: true };
     scene.newest().hooks = vec![hook];
     scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
     assert!(matches!(scene.waits(), Waiting::Gate { .. }), "a promote for the pause before");
@@ -381,10 +489,66 @@ fn a_pause_is_told_once_promoted_once_and_a_promote_elsewhere_is_declined() {
     assert!(matches!(scene.done.last(), Some(Action::Continue { hook, .. }) if hook == "ecs-pause-2"));
 }
 
+/// The function's hook, called and not decided.
+fn called(id: &str) -> Hook {
+    let running = Some("hook-function".to_owned());
+    Hook { id: id.to_owned(), waits: false, running, expires: None, times_out_back: true }
+}
+
+#[test]
+fn a_gate_of_the_hook_function_is_told_once_and_opened_for_its_stage_by_a_promote() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    let stage = "PRE_PRODUCTION_TRAFFIC_SHIFT";
+    let hook = json!({ "targetType": "AWS_LAMBDA", "hookTargetArn": "hook-function", "lifecycleStages": [stage] });
+    scene.service().configuration["lifecycleHooks"] = json!([hook]);
+    scene.newest().hooks = vec![called("1")];
+    scene.stage(stage, 0);
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    let native = |scene: &Scene| scene.status.rollout.as_ref().expect("a rollout").native.clone();
+    assert!(native(&scene).opened.is_none(), "a function that is no gate");
+    assert!(matches!(scene.told.last(), Some(Milestone::Declined { .. })));
+    scene.service().configuration["lifecycleHooks"][0]["hookDetails"] = json!({ "flipback": { "gate": "promote" } });
+    scene.look(&[]);
+    scene.look(&[]);
+    let gates = scene.told.iter().filter(|told| matches!(told, Milestone::Gate { .. })).count();
+    assert_eq!((gates, native(&scene).gated), (1, true));
+    assert!(matches!(scene.waits(), Waiting::Gate { .. }));
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    let opened = native(&scene).opened.expect("an open gate");
+    assert_eq!((opened.stage.as_str(), opened.hook.as_str(), native(&scene).gated), (stage, "1", false));
+    assert!(matches!(scene.waits(), Waiting::Stage { .. }));
+    assert!(!scene.done.iter().any(|action| matches!(action, Action::Continue { .. })), "ECS asks the function");
+    // The canary's next step comes to the same stage, between two looks.
+    scene.newest().hooks = vec![called("2")];
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    scene.look(&[]);
+    assert_eq!((native(&scene).opened, native(&scene).gates), (None, 1));
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 1 }]);
+    assert!(native(&scene).opened.is_some());
+    scene.newest().hooks.clear();
+    scene.stage("PRODUCTION_TRAFFIC_SHIFT", 100);
+    assert_eq!((native(&scene).opened, native(&scene).gates), (None, 2));
+}
+
+#[test]
+fn a_pause_that_follows_another_at_once_is_promoted_by_itself() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    for (n, stage) in [(1, "POST_SCALE_UP"), (2, "PRE_PRODUCTION_TRAFFIC_SHIFT")] {
+        let id = format!("ecs-pause-{n}");
+        scene.newest().hooks =
+            vec![Hook { id: id.clone(), waits: true, running: None, expires: None, times_out_back: true }];
+        scene.stage(stage, 0);
+        // A person sees the saved status and means the pause that waits.
+        let step = scene.status.rollout.as_ref().map_or(9, |rollout| rollout.native.gates);
+        scene.look(&[IntentKind::Promote { rollout: scene.id(), step }]);
+        assert!(matches!(scene.done.last(), Some(Action::Continue { hook, .. }) if *hook == id), "{:?}", scene.told);
+    }
+}
+
 #[test]
 fn a_pause_is_not_continued_while_an_alarm_is_not_known_to_be_quiet() {
     let mut scene = Scene::at("SCALE_UP", 0);
-    let hook = Hook { id: "ecs-pause-1".to_owned(), waits: true, expires: None, times_out_back: true };
+    let hook = Hook { id: "ecs-pause-1".to_owned(), waits: true, running: None, expires: None, times_out_back: true };
     scene.newest().hooks = vec![hook];
     scene.seen.alarms.insert("shop-5xx".into(), Reading::Unknown("throttled".to_owned()));
     scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
@@ -495,7 +659,7 @@ fn paused() -> Scene {
     let mut scene = Scene::at("SCALE_UP", 0);
     scene.newest().groups = vec![tg(Colour::Green)];
     scene.newest().hooks =
-        vec![Hook { id: "ecs-pause-1".to_owned(), waits: true, expires: None, times_out_back: true }];
+        vec![Hook { id: "ecs-pause-1".to_owned(), waits: true, running: None, expires: None, times_out_back: true }];
     scene.service().traffic = traffic((100, 2), (0, 2));
     scene.stage("PRE_PRODUCTION_TRAFFIC_SHIFT", 0);
     scene.look(&[]);
@@ -561,4 +725,17 @@ fn a_rolling_deployment_has_no_stage_and_is_followed_all_the_same() {
     scene.alarm(AlarmState::Alarm);
     scene.look(&[]);
     assert_eq!((scene.phase(), scene.stops()), ("stopping", 1));
+}
+
+#[test]
+fn law_13_a_stop_that_is_not_allowed_calls_a_person_at_once() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    let (effect, reason) = ("stop the deployment".to_owned(), "AccessDenied: StopServiceDeployment".to_owned());
+    scene.seen.failures = vec![EffectFailure { effect, reason, permanent: true }];
+    scene.look(&[]);
+    let told = |told: &&Milestone| matches!(told, Milestone::Call { why, .. } if why.contains("AccessDenied"));
+    assert_eq!((scene.phase(), scene.told.iter().filter(told).count()), ("stopping", 1));
+    assert_eq!(scene.stops(), 2, "and it is asked again");
 }

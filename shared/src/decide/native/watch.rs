@@ -3,7 +3,7 @@
 use crate::decision::{Action, Waiting};
 use crate::notice::Milestone;
 use crate::observation::{DeploymentStatus, ServiceDeployment};
-use crate::rollout::{Foreign, Outcome};
+use crate::rollout::{Ended, Foreign};
 
 use super::super::draft::Draft;
 use super::service;
@@ -17,6 +17,11 @@ pub(in super::super) fn idle(draft: &mut Draft<'_>) {
         return;
     }
     let ours = draft.status.last.as_ref().is_some_and(|last| last.revision.as_ref() == Some(&newest.revision));
+    // Since the last rollout, or since the first look of all.
+    let news = match &draft.status.last {
+        Some(last) => newest.created > last.at,
+        None => draft.status.foreign.is_some(),
+    };
     let known = draft.status.foreign.clone().filter(|seen| seen.deployment == newest.arn);
     let running = newest.status.running();
     match known {
@@ -32,6 +37,13 @@ pub(in super::super) fn idle(draft: &mut Draft<'_>) {
             if running && !ours {
                 tell(draft, newest, None);
                 draft.wait(Waiting::OtherDeployment(newest.revision.short().to_owned()));
+            } else if !running && !ours && news {
+                // It began and ended between two looks.
+                tell(draft, newest, Some(how(newest)));
+            } else if news && newest.status == DeploymentStatus::Successful && held(draft, newest) {
+                let why = format!("a late deployment of {}, which was taken back, is live", newest.revision.short());
+                let advice = "flipback rollback --to FAMILY:REVISION deploys the one before".to_owned();
+                draft.tell(None, Milestone::Call { why, advice });
             }
             draft.status.foreign = Some(Foreign { deployment: newest.arn.clone(), over: !running || ours });
         }
@@ -59,9 +71,9 @@ fn how(deployment: &ServiceDeployment) -> String {
     if deployment.reason.is_empty() { word.to_owned() } else { format!("{word}: {}", deployment.reason) }
 }
 
-/// A deployment of a rollout that was taken back, which landed after all.
-fn late(draft: &Draft<'_>, newest: &ServiceDeployment) -> bool {
-    let moving = match newest.status {
+/// A deployment of a rollout that was taken back, which landed after all, and which goes on.
+pub(super) fn late(draft: &Draft<'_>, deployment: &ServiceDeployment) -> bool {
+    let moving = match deployment.status {
         DeploymentStatus::Pending | DeploymentStatus::InProgress => true,
         DeploymentStatus::Successful
         | DeploymentStatus::Stopped
@@ -72,16 +84,13 @@ fn late(draft: &Draft<'_>, newest: &ServiceDeployment) -> bool {
         | DeploymentStatus::RollbackFailed
         | DeploymentStatus::Other(_) => false,
     };
-    moving
-        && draft.status.last.as_ref().is_some_and(|last| {
-            let taken_back = match &last.outcome {
-                Outcome::RolledBack(cause) | Outcome::Cancelled(cause) => cause.quarantines(),
-                Outcome::Completed
-                | Outcome::Refused(_)
-                | Outcome::GivenUp(_)
-                | Outcome::Observed
-                | Outcome::Superseded(_) => false,
-            };
-            taken_back && last.revision.as_ref() == Some(&newest.revision)
-        })
+    moving && held(draft, deployment)
+}
+
+/// It is of the last rollout, whose image is to blame and was not released: the live revision that somebody deploys again
+/// is not.
+fn held(draft: &Draft<'_>, deployment: &ServiceDeployment) -> bool {
+    let held = |last: &Ended| draft.status.quarantine.iter().any(|held| held.rollout == last.rollout);
+    let of_last = |last: &Ended| last.revision.as_ref() == Some(&deployment.revision);
+    draft.status.last.as_ref().is_some_and(|last| of_last(last) && held(last))
 }

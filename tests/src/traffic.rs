@@ -15,32 +15,35 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the users got.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Counted {
+pub struct Counted {
     /// Answers with 2XX.
-    pub(super) good: u64,
+    pub good: u64,
     /// 5XX answers that a task of an image with this tag gave.
-    pub(super) failed_by: std::collections::BTreeMap<String, u64>,
+    pub failed_by: std::collections::BTreeMap<String, u64>,
     /// Requests that no task answered, in words.
-    pub(super) failed: Vec<String>,
+    pub failed: Vec<String>,
 }
 
 /// The users. Dropped, they leave.
 #[derive(Debug)]
-pub(super) struct Traffic {
+pub struct Traffic {
     counted: Arc<Mutex<Counted>>,
     sending: JoinHandle<()>,
 }
 
 impl Counted {
     /// Whether the machine was too busy to send what the story needs: less than a third of the requests were made.
-    pub(super) fn starved(&self, over: Duration) -> bool {
+    #[must_use]
+    pub fn starved(&self, over: Duration) -> bool {
         let sent = self.good + self.failed_by.values().sum::<u64>() + self.failed.len() as u64;
         u128::from(sent) * 3 < over.as_millis() / EVERY.as_millis()
     }
 }
 
 impl Traffic {
-    pub(super) fn start(address: SocketAddr) -> Traffic {
+    /// The users come.
+    #[must_use]
+    pub fn start(address: SocketAddr) -> Traffic {
         let counted: Arc<Mutex<Counted>> = Arc::default();
         let tally = counted.clone();
         let sending = tokio::spawn(async move {
@@ -65,7 +68,8 @@ impl Traffic {
     }
 
     /// Ends it.
-    pub(super) fn end(self) -> Counted {
+    #[must_use]
+    pub fn end(self) -> Counted {
         self.sending.abort();
         self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
