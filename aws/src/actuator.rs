@@ -19,8 +19,8 @@ impl Actuator for World {
             Action::Start { colour, revision, desired } => {
                 services::start(&clients.ecs, config, *colour, revision, *desired, &budget).await
             }
-            Action::Deploy { revision, configuration } => {
-                native::deploy(&clients.ecs, config, revision, configuration.as_ref(), &budget).await
+            Action::Deploy { revision, configuration, force } => {
+                native::deploy(&clients.ecs, config, revision, configuration.as_ref(), *force, &budget).await
             }
             Action::Stop { deployment } => native::stop(&clients.ecs, deployment, &budget).await,
             Action::Continue { deployment, hook } => native::go_on(&clients.ecs, deployment, hook, &budget).await,

@@ -266,6 +266,7 @@ pub(crate) async fn deploy(
     config: &ServiceConfig,
     revision: &RevisionArn,
     configuration: Option<&Value>,
+    force: bool,
     budget: &Budget,
 ) -> Result<(), EffectError> {
     let Some(native) = config.engine.native() else {
@@ -274,6 +275,9 @@ pub(crate) async fn deploy(
     let mut body = json!({ "cluster": config.cluster, "service": native.service, "taskDefinition": revision.as_str() });
     if let Some(configuration) = configuration {
         body["deploymentConfiguration"] = configuration.clone();
+    }
+    if force {
+        body["forceNewDeployment"] = json!(true);
     }
     let body = body.to_string().into_bytes();
     budget

@@ -409,8 +409,14 @@ pub(crate) struct LocalUp {
     /// Set up a service with two colours to play with: NAME-blue, which serves NAME:1.0.0, and NAME-green; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) example: Vec<String>,
+    /// Set up one service that ECS's own blue/green deploys: NAME, which serves NAME:1.0.0; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) native: Vec<String>,
+    /// How long what ECS counts in whole minutes takes: bakes, steps, timeouts of hooks (default: 2s, with --pace aws 60s)
+    #[arg(long, value_parser = Span::parse, value_name = "DURATION")]
+    pub(crate) minute: Option<Span>,
     /// Write the examples' flipback.yaml to this file, over what is there (default: it is printed)
-    #[arg(long, value_name = "FILE", requires = "example")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
     /// Do not copy the functions' logs to stderr
     #[arg(long, short)]
@@ -505,7 +511,6 @@ mod tests {
             "flipback status --timeout 3m",
             "flipback wait shop --timeout 3",
             "flipback local up --bare --functions x",
-            "flipback local up --write x",
             "flipback local fault add fail elb --nth 2 --times 3",
             "flipback local fault add fail elb --nth 0",
             "flipback remove",

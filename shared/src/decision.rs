@@ -69,6 +69,9 @@ pub enum Action {
         revision: RevisionArn,
         /// The whole `deploymentConfiguration`; none: the declared one counts.
         configuration: Option<serde_json::Value>,
+        /// `forceNewDeployment`: the revision is the live one, and without it ECS would start nothing.
+        #[serde(default)]
+        force: bool,
     },
     /// Native: StopServiceDeployment with ROLLBACK.
     Stop {
@@ -142,7 +145,7 @@ impl fmt::Display for Effect {
             Action::Start { colour, revision, desired } => {
                 write!(f, "start {} on {colour} with {desired} tasks", revision.short())
             }
-            Action::Deploy { revision, configuration } => match configuration {
+            Action::Deploy { revision, configuration, .. } => match configuration {
                 Some(all) => {
                     write!(f, "deploy {} as {}", revision.short(), all["strategy"].as_str().unwrap_or("declared"))
                 }

@@ -41,7 +41,7 @@ impl Share {
     /// In percent, where it is a whole number of them.
     #[must_use]
     pub fn whole(self) -> Option<u8> {
-        if self.0 % 10 == 0 { u8::try_from(self.0 / 10).ok() } else { None }
+        if self.0.is_multiple_of(10) { u8::try_from(self.0 / 10).ok() } else { None }
     }
 }
 

@@ -9,8 +9,8 @@ use shared::ids::{AlarmName, Colour, RouteArn};
 use shared::rollout::AlarmSide;
 use shared::time::Span;
 
-use crate::{native, next_door};
 use crate::schedule::Schedule;
+use crate::{native, next_door};
 
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const CLUSTER: &str = "production";
@@ -82,7 +82,9 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
     let own = schedule.routes == 2 && schedule.own_groups;
     let groups: BTreeMap<Colour, Vec<String>> = Colour::BOTH
         .into_iter()
-        .map(|colour| (colour, (0..if own { 2 } else { 1 }).map(|n| group(world, START, &format!("{colour}-{n}"))).collect()))
+        .map(|colour| {
+            (colour, (0..if own { 2 } else { 1 }).map(|n| group(world, START, &format!("{colour}-{n}"))).collect())
+        })
         .collect();
     let legacy = (schedule.legacy > 0).then(|| group(world, START, "legacy"));
     let (listeners, routes) = routes(world, schedule, &balancer, &groups, live, legacy.as_deref());

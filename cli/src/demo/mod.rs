@@ -10,7 +10,7 @@ mod view;
 mod watch;
 
 pub(crate) use stage::{TASKS, ready};
-pub(crate) use story::service_yaml;
+pub(crate) use story::{native_yaml, service_yaml};
 
 use crate::errors::plain;
 use crate::output::Out;

@@ -19,6 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use local::{Cloud, Functions, Options};
 use model::Settings;
 use serde_json::Value;
+use shared::time::Span;
 use shared::time::Time;
 use std::io;
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ pub(crate) async fn up(args: &LocalUp, environment: &Environment) -> anyhow::Res
         listen: args.listen,
         functions,
         quiet: args.quiet,
-        settings: settings(args.pace),
+        settings: settings(args.pace, args.minute),
         schedule_speed: args.schedule_speed,
         record: args.record.clone(),
         ..Options::default()
@@ -118,11 +119,15 @@ fn beside() -> anyhow::Result<PathBuf> {
     Ok(program.parent().map_or_else(PathBuf::new, PathBuf::from))
 }
 
-fn settings(pace: Pace) -> Settings {
-    match pace {
+fn settings(pace: Pace, minute: Option<Span>) -> Settings {
+    let mut settings = match pace {
         Pace::Quick => Settings::quick(),
         Pace::Aws => Settings::default(),
+    };
+    if let Some(minute) = minute {
+        settings.ecs.minute = minute.0;
     }
+    settings
 }
 
 /// Where the listeners are.

@@ -87,7 +87,7 @@ pub(crate) struct RolloutView {
     pub(crate) stable: Option<Colour>,
     /// The stable side's revision.
     pub(crate) stable_revision: Option<String>,
-    /// The steps, as `10 % for 3m`.
+    /// The steps, as `10 % for 3m`; with the native engine what ECS goes through.
     pub(crate) steps: Vec<String>,
     /// Why it goes back, if it does.
     pub(crate) cause: Option<String>,
@@ -243,7 +243,10 @@ fn rollout_view(rollout: &Rollout) -> RolloutView {
         revision: short(rollout.revision.as_ref()),
         stable: rollout.stable,
         stable_revision: short(rollout.stable_revision.as_ref()),
-        steps: config.steps.iter().map(|step| format!("{} % for {}", step.weight, step.bake)).collect(),
+        steps: match config.engine.native() {
+            None => config.steps.iter().map(|step| format!("{} % for {}", step.weight, step.bake)).collect(),
+            Some(native) => vec![format!("ECS's own: {}", native.plan.strategy().unwrap_or("as declared"))],
+        },
         cause: going_back(&rollout.phase),
         ailing: rollout.ailing.as_ref().map(|ailing| ailing.what.clone()),
         routes: rollout.routes.iter().map(route).collect(),

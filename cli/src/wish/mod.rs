@@ -114,6 +114,15 @@ pub(crate) async fn promote(args: &OneService, installation: &Installation, out:
 pub(crate) async fn pause(args: &OneService, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
     let wisher = Wisher::new(&args.service, installation, args.follow, out).await?;
     let rollout = wisher.running("pause")?;
+    if rollout.config.engine.native().is_some() {
+        return Err(plain(
+            format!("{} cannot be paused: ECS moves the traffic by itself", rollout.id),
+            format!(
+                "declare a PAUSE hook at the stage that should wait for you; flipback abort {} takes it back",
+                args.service
+            ),
+        ));
+    }
     let (id, rollout) = (bound("pause", rollout), rollout.id.clone());
     let said = format!("to pause {rollout}");
     wisher.wish(&id, IntentKind::Pause { rollout }, Asked::TakenUp, &said).await

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(advance.environment["FLIPBACK_TOPIC"], "arn:aws:sns:eu-west-1:123456789012:flipback-notices");
         assert_eq!(advance.environment["FLIPBACK_SLACK_SECRET"], "arn:secret");
         assert_eq!(advance.environment["AWS_LAMBDA_LOG_FORMAT"], "JSON");
-        assert_eq!(advance.triggers.len(), 5);
+        assert_eq!(advance.triggers.len(), 6);
         let work = template.resources.iter().find(|resource| resource.logical == "WorkQueue").unwrap();
         assert_eq!(work.name, "flipback-work.fifo");
         let dlq = "arn:aws:sqs:eu-west-1:123456789012:flipback-work-dlq.fifo";

@@ -146,7 +146,7 @@ const LONGEST: u64 = 1_440;
 
 fn minutes(key: &str, span: Span) -> Result<u32, String> {
     let whole = span.0 / 60_000;
-    if span.0 % 60_000 != 0 {
+    if !span.0.is_multiple_of(60_000) {
         return Err(format!("{key}: ECS bakes whole minutes; {span} is not one"));
     }
     if whole > LONGEST {

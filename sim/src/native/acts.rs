@@ -18,14 +18,14 @@ impl Port {
             return Err(EffectError::Permanent("the service is not a native one".to_owned()));
         };
         match &effect.action {
-            Action::Deploy { revision, configuration } => {
+            Action::Deploy { revision, configuration, force } => {
                 let mut input = json!({
                     "cluster": config.cluster, "service": native.service, "taskDefinition": revision.as_str(),
                 });
                 if let Some(configuration) = configuration {
                     input["deploymentConfiguration"] = configuration.clone();
                 }
-                if self.native_bug() == Some(Bug::DeploysAnew) {
+                if *force || self.native_bug() == Some(Bug::DeploysAnew) {
                     input["forceNewDeployment"] = json!(true);
                 }
                 self.write(effect, Service::Ecs, "UpdateService", input).await.map(drop)

@@ -111,7 +111,25 @@ pub(crate) fn loaded(bug: Bug, record: &mut Record) {
                 *since = (*since).max(now);
             }
         }
-        _ => {}
+        Bug::ForgetsDeadline
+        | Bug::AlarmGoesForward
+        | Bug::DeafToAlarms
+        | Bug::NeverStops
+        | Bug::GivesUpUnsaved
+        | Bug::EndsEarly
+        | Bug::DeploysAnew
+        | Bug::OverlooksOthers
+        | Bug::OverlooksTheDead
+        | Bug::QuietByDefault
+        | Bug::WritesTheRule
+        | Bug::StopsOthers
+        | Bug::BlamesTooEarly
+        | Bug::RegistersTwice
+        | Bug::LosesMembers
+        | Bug::NeverWakes
+        | Bug::Amnesia
+        | Bug::LeavesTheLate
+        | Bug::BelievesItsStop => {}
     }
 }
 
@@ -128,11 +146,9 @@ pub(crate) fn seen(bug: Bug, state: &State, record: &Record, seen: &mut Observat
                 }
             }
         }
-        Bug::DeploysAnew => {
-            if own.is_none() {
-                let revision = rollout.and_then(|rollout| rollout.revision.clone());
-                service.deployments.retain(|one| Some(&one.revision) != revision.as_ref());
-            }
+        Bug::DeploysAnew if own.is_none() => {
+            let revision = rollout.and_then(|rollout| rollout.revision.clone());
+            service.deployments.retain(|one| Some(&one.revision) != revision.as_ref());
         }
         Bug::OverlooksOthers => service.deployments.retain(|one| state.made.contains_key(&one.arn)),
         Bug::OverlooksTheDead => {
@@ -150,6 +166,22 @@ pub(crate) fn seen(bug: Bug, state: &State, record: &Record, seen: &mut Observat
                 one.status = DeploymentStatus::RollbackSuccessful;
             }
         }
-        _ => {}
+        Bug::ForgetsDeadline
+        | Bug::AlarmGoesForward
+        | Bug::DeafToAlarms
+        | Bug::NeverStops
+        | Bug::GivesUpUnsaved
+        | Bug::SendsAgain
+        | Bug::DeploysAnew
+        | Bug::AnswersByItself
+        | Bug::QuietByDefault
+        | Bug::WritesTheRule
+        | Bug::BlamesTooEarly
+        | Bug::RegistersTwice
+        | Bug::LosesMembers
+        | Bug::NeverWakes
+        | Bug::WaitsForEver
+        | Bug::Amnesia
+        | Bug::LeavesTheLate => {}
     }
 }

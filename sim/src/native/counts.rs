@@ -50,13 +50,13 @@ pub const EXPECTED: &[(&str, &[&str])] = &[
             "ROLLBACK_FAILED",
         ],
     ),
-    ("strategy", &["ROLLING", "BLUE_GREEN", "CANARY", "LINEAR", "ROLLING sent", "BLUE_GREEN sent", "CANARY sent", "LINEAR sent"]),
+    (
+        "strategy",
+        &["ROLLING", "BLUE_GREEN", "CANARY", "LINEAR", "ROLLING sent", "BLUE_GREEN sent", "CANARY sent", "LINEAR sent"],
+    ),
     ("hook", &["SUCCEEDED", "FAILED", "IN_PROGRESS"]),
     ("cause", &["alarm", "unhealthy", "not healthy in time", "deadline", "person", "superseded", "failed"]),
-    (
-        "outcome",
-        &["completed", "rolled back", "cancelled", "refused", "given up", "observed", "superseded"],
-    ),
+    ("outcome", &["completed", "rolled back", "cancelled", "refused", "given up", "observed", "superseded"]),
     (
         "notice",
         &[

@@ -9,6 +9,7 @@ mod draw;
 pub(crate) mod laws;
 mod reading;
 pub(crate) mod setup;
+mod shape;
 pub(crate) mod stage;
 mod truth;
 mod view;
@@ -19,7 +20,8 @@ use model::Millis;
 use shared::ids::RolloutId;
 
 pub use bugs::Bug;
-pub use draw::{Hook, Pause, Shape, Strategy, draw};
+pub use draw::draw;
+pub use shape::{Hook, Pause, Shape, Strategy};
 
 /// What is remembered of a native service while a schedule runs.
 #[derive(Clone, Debug, Default)]

@@ -81,18 +81,11 @@ pub(crate) fn build(schedule: &Schedule, shape: &Shape) -> (World, Place) {
 }
 
 /// The production rule, and the test rule on a listener of its own.
-fn rules(
-    world: &mut World,
-    at: Millis,
-    balancer: &str,
-    groups: [&str; 2],
-    shape: &Shape,
-) -> (String, Vec<RouteArn>) {
+fn rules(world: &mut World, at: Millis, balancer: &str, groups: [&str; 2], shape: &Shape) -> (String, Vec<RouteArn>) {
     let mut made = Vec::new();
     for port in [80, 8443].into_iter().take(if shape.test_rule { 2 } else { 1 }) {
         let nothing = json!([{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "404" } }]);
-        let input =
-            json!({ "LoadBalancerArn": balancer, "Port": port, "Protocol": "HTTP", "DefaultActions": nothing });
+        let input = json!({ "LoadBalancerArn": balancer, "Port": port, "Protocol": "HTTP", "DefaultActions": nothing });
         let listener = must_at(at, world, Service::Elb, "CreateListener", &input);
         let listener = text(&listener["Listeners"][0]["ListenerArn"]);
         let rule = json!({

@@ -158,7 +158,9 @@ fn start(draft: &mut Draft<'_>, mut rollout: Rollout, service: &NativeReading) -
             rollout.native.after = service.deployments.first().map(|newest| newest.created);
         }
         rollout.native.resent = Some(draft.now);
-        draft.forward(&mut rollout, Action::Deploy { revision, configuration });
+        // What was live when it began starts nothing by itself. Not what is live now: that may be the first one's doing.
+        let force = rollout.stable_revision.as_ref() == Some(&revision);
+        draft.forward(&mut rollout, Action::Deploy { revision, configuration, force });
         draft.wait(Waiting::Healthy("the start".to_owned()));
     }
     rollout

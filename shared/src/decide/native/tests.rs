@@ -739,3 +739,27 @@ fn law_13_a_stop_that_is_not_allowed_calls_a_person_at_once() {
     assert_eq!((scene.phase(), scene.told.iter().filter(told).count()), ("stopping", 1));
     assert_eq!(scene.stops(), 2, "and it is asked again");
 }
+
+#[test]
+fn a_redeploy_of_what_is_live_is_forced_and_another_revision_never_is() {
+    let forced = |scene: &Scene| {
+        let find = |action: &Action| match action {
+            Action::Deploy { force, .. } => Some(*force),
+            _ => None,
+        };
+        scene.done.iter().filter_map(find).collect::<Vec<bool>>()
+    };
+    let mut scene = Scene::new("asDeclared");
+    scene.look(&[IntentKind::Redeploy]);
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!(forced(&scene), [true], "{:?}", scene.waits());
+    let mut scene = Scene::pushed("asDeclared");
+    // It landed, and the list lags: sent again it must not become a second deployment.
+    scene.service().task_definition = revision(2);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!(forced(&scene), [false, false]);
+}

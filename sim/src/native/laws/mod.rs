@@ -38,9 +38,8 @@ fn owns(cloud: &mut Cloud, rollout: &Rollout, arn: &str) -> bool {
     let skew = 2 * cloud.schedule.pace.skew;
     let made = state(cloud).made.get(arn).map(|(id, _)| id.clone());
     let since = rollout.native.sent.map(|sent| sent.0.saturating_sub(skew));
-    let adopted = truly.zip(since).is_some_and(|(one, since)| {
-        Some(&one.revision) == revision.as_ref() && one.created.0 >= since
-    });
+    let adopted =
+        truly.zip(since).is_some_and(|(one, since)| Some(&one.revision) == revision.as_ref() && one.created.0 >= since);
     adopted || made.as_ref() == Some(&rollout.id)
 }
 

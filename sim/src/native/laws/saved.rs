@@ -131,10 +131,7 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status, honest: Option<&Obser
     let replaced = match &last.outcome {
         Outcome::RolledBack(cause) | Outcome::Cancelled(cause) => *cause == Cause::Superseded,
         Outcome::Refused(_) => matches!(ended.phase, Phase::Registering { .. }) && after.next.is_some(),
-        Outcome::Completed
-        | Outcome::GivenUp(_)
-        | Outcome::Observed
-        | Outcome::Superseded(_) => false,
+        Outcome::Completed | Outcome::GivenUp(_) | Outcome::Observed | Outcome::Superseded(_) => false,
     };
     if replaced {
         for digest in ended.candidate.target.digests() {

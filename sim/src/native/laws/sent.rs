@@ -28,8 +28,8 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, status: &Status
         Action::Stop { deployment } => {
             // Nobody else's deployment is stopped, but for one of an image that is in quarantine.
             let adopted = status.rollout.as_ref().is_some_and(|rollout| owns(cloud, rollout, deployment));
-            let held = truth::deployment(cloud, deployment)
-                .is_some_and(|one| state(cloud).taken_back.contains(&one.revision));
+            let held =
+                truth::deployment(cloud, deployment).is_some_and(|one| state(cloud).taken_back.contains(&one.revision));
             let adopted = adopted || held;
             if !adopted && !state(cloud).made.contains_key(deployment) {
                 cloud.violate(8, format!("a deployment that Flipback did not make is stopped: {deployment}"));

@@ -109,7 +109,8 @@ fn harmed(cloud: &mut Cloud, rollout: &Rollout, all: &[Deployment]) {
     let (began, what) = state(cloud).harm.get_or_insert((now, what)).clone();
     let since = began.max(cloud.last_fault).max(cloud.laws.meddled);
     let pace = &cloud.schedule.pace;
-    let bound = if cloud.fair_since(began.saturating_sub(6_000)) { pace.bound / 3 } else { pace.bound + pace.visibility };
+    let bound =
+        if cloud.fair_since(began.saturating_sub(6_000)) { pace.bound / 3 } else { pace.bound + pace.visibility };
     if now.saturating_sub(since) > bound {
         let seconds = now.saturating_sub(began) / 1_000;
         cloud.violate(2, format!("{what}, and ECS still goes on after {seconds} s"));
