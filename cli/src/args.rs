@@ -343,6 +343,7 @@ What a fault does:
   kill-before       SIGKILL to the process that calls; the call has no effect
   kill-after        the call takes effect, then SIGKILL to the process that called
   throttle          the service's own answer to too many requests; no effect
+  deny              what a role without the permission is told; no effect
   fail              the service's own 5XX; no effect
   fail-after        the same, but the call takes effect: its answer was lost
   late[=TIME]       no answer; the effect comes TIME after the caller has given up (default: 1s)

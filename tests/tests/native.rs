@@ -2,6 +2,7 @@
 //! Every strategy goes through every outcome; the table is in docs/semantics.md.
 
 use anyhow::{Context as _, ensure};
+use local::{Fault, FaultEffect, FaultWhen};
 use model::Service;
 use serde_json::{Value, json};
 use shared::ports::Record;
@@ -211,4 +212,108 @@ async fn somebody_elses_deployment_supersedes_ours_and_is_told_to_its_end() -> R
         end(scene).await
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_that_flipback_sent_waits_for_a_person_and_is_promoted_or_taken_back() -> Result {
+    let lines = [("strategy", "{ blueGreen: { bake: 1m } }"), ("hooks", "{ pause: [ PRE_PRODUCTION_TRAFFIC_SHIFT ] }")];
+    let scene = Scene::native(rolling(), &lines).await?;
+    let second = scene.push("2.0.0", "")?;
+    scene.until_told("waits for you").await?;
+    assert_eq!(scene.weights(), (100, 0));
+    // Somebody else writes ECS's rule while it waits: told, and left alone.
+    scene.somebody_weighs(40, 60)?;
+    scene.until_told("rule is not as ECS says").await?;
+    scene.somebody_weighs(100, 0)?;
+    let running = rollout(&scene).await?;
+    scene.wish(IntentKind::Promote { rollout: running.id, step: running.native.gates }).await?;
+    scene.until_settled(1).await?;
+    assert_eq!((outcome(&scene).await?, scene.weights()), (Outcome::Completed, (0, 100)));
+    assert_eq!(changed(&scene, "ContinueServiceDeployment"), 1);
+    scene.push("3.0.0", "")?;
+    scene
+        .until("the second pause", |record| {
+            record.and_then(|record| record.status.rollout.as_ref()).is_some_and(|rollout| rollout.native.paused)
+        })
+        .await?;
+    let id = rollout(&scene).await?.id;
+    scene.wish(IntentKind::Abort { rollout: id }).await?;
+    scene.until_settled(2).await?;
+    assert!(matches!(outcome(&scene).await?, Outcome::Cancelled(Cause::Person(_))), "{:?}", outcome(&scene).await?);
+    assert_eq!((scene.weights(), live(&scene)?.contains(&second)), ((0, 100), true));
+    end(scene).await
+}
+
+/// The first so many of a function's calls meet this.
+fn fault(scene: &Scene, operation: &str, effect: FaultEffect, times: u64) -> Result {
+    scene.cloud.add_fault(Fault {
+        caller: "advance".to_owned(),
+        service: "ecs".to_owned(),
+        operation: operation.to_owned(),
+        when: FaultWhen::first(times),
+        effect,
+    })?;
+    Ok(())
+}
+
+/// A rolling service as ECS makes it.
+fn rolling() -> Value {
+    json!({ "strategy": "ROLLING", "minimumHealthyPercent": 100, "maximumPercent": 200 })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_end_a_rollback_is_a_redeploy_and_a_redeploy_of_the_live_revision_completes() -> Result {
+    let scene = Scene::native(quick("BLUE_GREEN"), &[]).await?;
+    scene.push("2.0.0", "")?;
+    scene.until_settled(1).await?;
+    scene.wish(IntentKind::Rollback { rollout: None, to: None }).await?;
+    scene.until_settled(2).await?;
+    assert_eq!((outcome(&scene).await?, live(&scene)?.contains("1.0.0")), (Outcome::Completed, true));
+    scene.until_told("rollback by redeploy").await?;
+    scene.wish(IntentKind::Redeploy).await?;
+    scene.until_settled(3).await?;
+    assert_eq!((outcome(&scene).await?, live(&scene)?.contains("1.0.0")), (Outcome::Completed, true));
+    assert_eq!((changed(&scene, "UpdateService"), scene.revisions()), (3, 2));
+    end(scene).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn throttled_reads_cost_time_and_a_denied_stop_calls_a_person() -> Result {
+    let scene = Scene::native(configuration("BLUE_GREEN"), &[]).await?;
+    for operation in ["DescribeServiceDeployments", "UpdateService", "ListServiceDeployments"] {
+        fault(&scene, operation, FaultEffect::Throttle, 6)?;
+    }
+    scene.push("2.0.0", "")?;
+    until_traffic(&scene).await?;
+    assert_eq!(changed(&scene, "UpdateService"), 1);
+    fault(&scene, "StopServiceDeployment", FaultEffect::Deny, 3)?;
+    let id = rollout(&scene).await?.id;
+    scene.wish(IntentKind::Abort { rollout: id }).await?;
+    scene.until_told("AccessDenied").await?;
+    scene.until_settled(1).await?;
+    assert!(matches!(outcome(&scene).await?, Outcome::RolledBack(Cause::Person(_))));
+    assert_eq!(scene.weights(), (100, 0));
+    end(scene).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_without_a_load_balancer_rolls_and_its_circuit_breaker_blames_the_image() -> Result {
+    let scene = Scene::native(quick("ROLLING"), &[("alarms", "[]"), ("withoutAlarms", "accept")]).await?;
+    scene.call(
+        Service::Ecs,
+        "UpdateService",
+        json!({ "cluster": "tests", "service": SERVICE, "loadBalancers": [] }),
+    )?;
+    scene.until("it runs without one", |_| scene.deployment()["status"] == "SUCCESSFUL").await?;
+    let second = scene.push("2.0.0", "")?;
+    scene.until_settled(1).await?;
+    assert_eq!((outcome(&scene).await?, live(&scene)?.contains(&second)), (Outcome::Completed, true));
+    scene.push("3.0.0", "crash")?;
+    scene.until_settled(2).await?;
+    let (Outcome::Cancelled(cause) | Outcome::RolledBack(cause)) = outcome(&scene).await? else {
+        panic!("{:?}", outcome(&scene).await?)
+    };
+    assert!(matches!(cause, Cause::Unhealthy(_) | Cause::NotHealthyInTime(_)), "{cause:?}");
+    assert!(live(&scene)?.contains(&second));
+    end(scene).await
 }

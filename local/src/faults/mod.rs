@@ -68,6 +68,8 @@ pub enum FaultEffect {
     KillAfter,
     /// The service's own answer to too many requests; no effect.
     Throttle,
+    /// What a role without the permission is told; no effect.
+    Deny,
     /// The service's own failure (5XX); no effect.
     Fail,
     /// The service's own failure (5XX), and yet the call takes effect: the answer is what was lost.
@@ -156,6 +158,7 @@ impl FaultEffect {
         match self {
             FaultEffect::KillBefore | FaultEffect::KillAfter => true,
             FaultEffect::Throttle
+            | FaultEffect::Deny
             | FaultEffect::Fail
             | FaultEffect::FailAfter
             | FaultEffect::Late(_)

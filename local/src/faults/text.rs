@@ -15,6 +15,7 @@ impl fmt::Display for FaultEffect {
             FaultEffect::KillBefore => f.write_str("kill-before"),
             FaultEffect::KillAfter => f.write_str("kill-after"),
             FaultEffect::Throttle => f.write_str("throttle"),
+            FaultEffect::Deny => f.write_str("deny"),
             FaultEffect::Fail => f.write_str("fail"),
             FaultEffect::FailAfter => f.write_str("fail-after"),
             FaultEffect::Late(after) => write!(f, "late={}ms", after.as_millis()),
@@ -36,6 +37,7 @@ impl FromStr for FaultEffect {
             ("kill-before", None) => Ok(FaultEffect::KillBefore),
             ("kill-after", None) => Ok(FaultEffect::KillAfter),
             ("throttle", None) => Ok(FaultEffect::Throttle),
+            ("deny", None) => Ok(FaultEffect::Deny),
             ("fail", None) => Ok(FaultEffect::Fail),
             ("fail-after", None) => Ok(FaultEffect::FailAfter),
             ("late", after) => Ok(FaultEffect::Late(after.unwrap_or(LATE))),
@@ -44,7 +46,7 @@ impl FromStr for FaultEffect {
                 Err(FaultRefused::new("answer-late without a time", "say by how much, as in answer-late=800ms"))
             }
             _ => {
-                let all = "kill-before, kill-after, throttle, fail, fail-after, late[=TIME] and answer-late=TIME";
+                let all = "kill-before, kill-after, throttle, deny, fail, fail-after, late[=TIME] and answer-late=TIME";
                 Err(FaultRefused::new(format!("{text} is no fault"), format!("there are {all}")))
             }
         }

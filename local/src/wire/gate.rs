@@ -58,6 +58,7 @@ where
             never().await
         }
         FaultEffect::Throttle => refuse(&throttled(service)),
+        FaultEffect::Deny => refuse(&denied(service, operation)),
         FaultEffect::Fail => refuse(&failed(service)),
         FaultEffect::FailAfter => {
             watched.await;
@@ -117,6 +118,17 @@ fn throttled(service: &str) -> AwsError {
         _ => ("ThrottlingException", "Rate exceeded", 400),
     };
     AwsError { code: code.to_owned(), message: message.to_owned(), status }
+}
+
+/// The code by which a service says that the caller may not do this.
+fn denied(service: &str, operation: &str) -> AwsError {
+    let (code, status) = match service {
+        "elb" | "sns" | "cloudwatch" | "sts" => ("AccessDenied", 403),
+        "slack" => ("invalid_token", 403),
+        _ => ("AccessDeniedException", 400),
+    };
+    let message = format!("User is not authorized to perform: {service}:{operation}");
+    AwsError { code: code.to_owned(), message, status }
 }
 
 /// The code by which a service says that it failed itself, with its status.
