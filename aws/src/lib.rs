@@ -10,6 +10,7 @@ mod clients;
 mod clock;
 mod count;
 pub mod deliver;
+mod deployments;
 mod errors;
 pub mod images;
 pub mod lambda;

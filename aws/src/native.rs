@@ -1,4 +1,5 @@
-//! A native service: its service deployments read, started, continued and stopped. ECS owns the rule; nothing here writes one.
+//! A native service: read, and its service deployments started, continued and stopped. ECS owns the rule; nothing here
+//! writes one.
 //!
 //! Read and sent as raw JSON where the SDK knows less than ECS: its lifecycle stages lack documented ones, and a deployment
 //! configuration is sent back whole, members newer than the SDK included.
@@ -6,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{DeploymentLifecycleHookAction, ServiceRevision, StopServiceDeploymentStopType};
+use aws_sdk_ecs::types::{DeploymentLifecycleHookAction, StopServiceDeploymentStopType};
 use serde_json::{Value, json};
 use shared::config::{Native, ServiceConfig};
 use shared::ids::{RevisionArn, RouteArn, TargetGroupArn};
-use shared::observation::{DeploymentStatus, GroupTraffic, Hook, NativeReading, Reading, ServiceDeployment, Traffic};
+use shared::observation::{GroupTraffic, NativeReading, Reading, Traffic};
 use shared::ports::EffectError;
 use shared::strategy::Share;
 use shared::time::Time;
@@ -19,17 +20,9 @@ use crate::clients::Clients;
 use crate::clock::{Budget, once};
 use crate::errors::{During, Failure};
 use crate::raw::{KeepBody, SwapBody};
-use crate::{routes, targets};
+use crate::{deployments, routes, targets};
 
 const SERVICES: &str = "ecs:DescribeServices";
-const DEPLOYMENTS: &str = "ecs:DescribeServiceDeployments";
-const REVISIONS: &str = "ecs:DescribeServiceRevisions";
-
-/// A page of ListServiceDeployments.
-const LISTED: i32 = 100;
-
-/// The newest service deployments that are described; DescribeServiceDeployments takes 20, and the current one is added.
-const DESCRIBED: usize = 10;
 
 /// Reads the service and its deployments created since a time, and the newest; with `traffic` also where production traffic
 /// goes.
@@ -59,7 +52,7 @@ async fn whole(
     let Some(service) = service.filter(|service| service["status"] == "ACTIVE") else { return Ok(None) };
     let current = service["currentServiceDeployment"].as_str().map(str::to_owned);
     let (deployments, traffic) =
-        tokio::join!(deployments(&clients.ecs, &config.cluster, &native.service, since, current), async {
+        tokio::join!(deployments::read(&clients.ecs, &config.cluster, &native.service, since, current), async {
             if traffic { self::traffic(clients, &service).await } else { Reading::not_asked() }
         });
     let number = |member: &str| service[member].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
@@ -75,20 +68,15 @@ async fn whole(
     }))
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// Seconds since the epoch, as AWS JSON writes times.
-fn time(value: &Value) -> Option<Time> {
-    value.as_f64().map(|seconds| Time((seconds * 1_000.0).round() as u64))
-}
-
-fn parse(call: &str, bytes: &[u8]) -> Result<Value, Failure> {
+pub(crate) fn parse(call: &str, bytes: &[u8]) -> Result<Value, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::unreadable(call, format!("no JSON: {error}")))
 }
 
@@ -105,94 +93,6 @@ pub(crate) async fn document(client: &Client, cluster: &str, service: &str) -> R
         Some(reason) if reason != "MISSING" => Err(Failure::unreadable(SERVICES, format!("{service}: {reason}"))),
         Some(_) => Ok(None),
         None => Err(Failure::unreadable(SERVICES, format!("{service} is not in the answer"))),
-    }
-}
-
-async fn deployments(
-    client: &Client,
-    cluster: &str,
-    service: &str,
-    since: Time,
-    current: Option<String>,
-) -> Result<Vec<ServiceDeployment>, Failure> {
-    // In which order they come is not documented: all of a page are taken, and the current one in any case.
-    let request = client.list_service_deployments().cluster(cluster).service(service).max_results(LISTED);
-    let listed = request.send().await.during("ecs:ListServiceDeployments")?;
-    let mut briefs: Vec<(f64, String)> = listed
-        .service_deployments()
-        .iter()
-        .filter_map(|one| Some((one.created_at()?.as_secs_f64(), one.service_deployment_arn()?.to_owned())))
-        .collect();
-    briefs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let recent = briefs.iter().filter(|(created, _)| Time((created * 1_000.0) as u64) >= since).count();
-    briefs.truncate(recent.clamp(1, DESCRIBED));
-    let arns: BTreeSet<String> = briefs.into_iter().map(|(_, arn)| arn).chain(current).collect();
-    if arns.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keep = KeepBody::default();
-    let arns = arns.into_iter().collect();
-    let request = client.describe_service_deployments().set_service_deployment_arns(Some(arns));
-    request.customize().interceptor(keep.clone()).send().await.during(DEPLOYMENTS)?;
-    let answer = parse(DEPLOYMENTS, &keep.take())?;
-    let shown: Vec<&Value> = list(&answer["serviceDeployments"]).collect();
-    let targets = shown.iter().map(|one| text(&one["targetServiceRevision"]["arn"])).collect();
-    let definitions = definitions(client, targets).await?;
-    let mut found: Vec<ServiceDeployment> = shown
-        .into_iter()
-        .filter_map(|one| {
-            // A revision that is not there any more is one of long ago.
-            let (revision, groups) = definitions.get(one["targetServiceRevision"]["arn"].as_str()?)?;
-            Some(deployment(one, revision.clone(), groups.clone()))
-        })
-        .collect();
-    found.sort_by_key(|one| std::cmp::Reverse(one.created));
-    Ok(found)
-}
-
-/// The task definitions of service revisions, and the target groups they were given.
-async fn definitions(
-    client: &Client,
-    arns: BTreeSet<String>,
-) -> Result<BTreeMap<String, (RevisionArn, Vec<TargetGroupArn>)>, Failure> {
-    let request = client.describe_service_revisions().set_service_revision_arns(Some(arns.into_iter().collect()));
-    let answer = request.send().await.during(REVISIONS)?;
-    let of = |one: &ServiceRevision| {
-        let resolved = one.resolved_configuration().map(|resolved| resolved.load_balancers()).unwrap_or_default();
-        let groups = resolved.iter().filter_map(|balancer| balancer.target_group_arn()).map(Into::into).collect();
-        Some((one.service_revision_arn()?.to_owned(), (RevisionArn::from(one.task_definition()?), groups)))
-    };
-    Ok(answer.service_revisions().iter().filter_map(of).collect())
-}
-
-fn deployment(one: &Value, revision: RevisionArn, groups: Vec<TargetGroupArn>) -> ServiceDeployment {
-    let target = &one["targetServiceRevision"];
-    // A weight in finer steps than tenths is rounded: it is for people, and for telling some from none.
-    let weight = target["requestedProductionTrafficWeight"].as_f64().unwrap_or(0.0);
-    let weight = Share::try_from((weight * 10.0).ceil() / 10.0).unwrap_or_default();
-    let source = list(&one["sourceServiceRevisions"]).next().is_some();
-    ServiceDeployment {
-        arn: text(&one["serviceDeploymentArn"]),
-        revision,
-        created: time(&one["createdAt"]).unwrap_or_default(),
-        status: DeploymentStatus::of(one["status"].as_str().unwrap_or_default()),
-        reason: one["statusReason"].as_str().or(one["rollback"]["reason"].as_str()).unwrap_or_default().to_owned(),
-        stage: one["lifecycleStage"].as_str().map(str::to_owned),
-        weight,
-        groups,
-        has_source: source,
-        hooks: list(&one["lifecycleHookDetails"]).map(hook).collect(),
-        triggered: list(&one["alarms"]["triggeredAlarmNames"]).map(text).collect(),
-    }
-}
-
-fn hook(one: &Value) -> Hook {
-    Hook {
-        id: text(&one["hookId"]),
-        waits: one["targetType"] == "PAUSE" && one["status"] == "AWAITING_ACTION",
-        running: one["targetArn"].as_str().filter(|_| one["status"] == "IN_PROGRESS").map(str::to_owned),
-        expires: time(&one["expiresAt"]),
-        times_out_back: one["timeoutAction"] != "CONTINUE",
     }
 }
 
@@ -329,27 +229,5 @@ mod tests {
         let balanced = json!({ "loadBalancers": [{ "targetGroupArn": "blue" }] });
         assert_eq!(undrivable(&balanced, None), None);
         assert!(undrivable(&balanced, Some("CANARY")).unwrap().0.contains("alternateTargetGroupArn"));
-    }
-
-    #[test]
-    fn a_stage_the_sdk_does_not_know_a_fraction_and_a_pause_are_read() {
-        let one = json!({
-            "serviceDeploymentArn": "d", "createdAt": 1_795_166_140.5, "status": "IN_PROGRESS",
-            "lifecycleStage": "PRE_PRODUCTION_TRAFFIC_SHIFT", "sourceServiceRevisions": [{ "arn": "r1" }],
-            "targetServiceRevision": { "arn": "r2", "requestedProductionTrafficWeight": 2.5 },
-            "lifecycleHookDetails": [{ "hookId": "h", "targetType": "PAUSE", "status": "AWAITING_ACTION",
-                "expiresAt": 1_795_170_000, "timeoutAction": "ROLLBACK" },
-                { "hookId": "f", "targetType": "AWS_LAMBDA", "targetArn": "check", "status": "IN_PROGRESS" },
-                { "hookId": "g", "targetType": "AWS_LAMBDA", "targetArn": "check", "status": "SUCCEEDED" }],
-        });
-        let read = deployment(&one, RevisionArn::from("shop:2"), Vec::new());
-        assert_eq!(read.stage.as_deref(), Some("PRE_PRODUCTION_TRAFFIC_SHIFT"));
-        assert_eq!((read.weight.tenths(), read.has_source), (25, true));
-        assert_eq!(read.created, Time(1_795_166_140_500));
-        assert!(read.hooks[0].waits && read.hooks[0].times_out_back);
-        let running: Vec<Option<&str>> = read.hooks.iter().map(|hook| hook.running.as_deref()).collect();
-        assert_eq!(running, [None, Some("check"), None]);
-        let strange = deployment(&json!({ "status": "SOMETHING_NEW" }), RevisionArn::from("shop:2"), Vec::new());
-        assert_eq!(strange.status, DeploymentStatus::Other("SOMETHING_NEW".to_owned()));
     }
 }

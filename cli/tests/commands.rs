@@ -132,6 +132,27 @@ impl Ran {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn apply_tells_that_a_native_service_has_no_test_listener_for_its_check() {
+    let stage = Stage::new().await;
+    let file = "
+version: 1
+services:
+  - name: shop-api
+    cluster: production
+    image: { repository: shop-api, tags: { semver: '>=1.0.0' } }
+    engine: { native: { service: shop-api-blue } }
+    strategy: asDeclared
+    alarms: [ shop-api-blue-5xx ]
+    checks: { http: { listener: test } }
+";
+    std::fs::write(stage.dir.path().join("flipback.yaml"), file).unwrap();
+    let says = "shop-api-blue: checks.http: the service's load balancer names no testListenerRule";
+    stage.run("apply").exits(1).says(says).says("nothing was applied");
+    stage.edit("listener: test", "listener: 'http://test.example.com'");
+    stage.run("apply").exits(0).says("applied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn from_live_services_to_a_recorded_wish() {
     let stage = Stage::new().await;
     stage.run("status").exits(0).says("flipback init");

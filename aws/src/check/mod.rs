@@ -72,6 +72,22 @@ pub async fn round(clients: &Clients, config: &ServiceConfig, check: &HttpCheck,
     tries
 }
 
+/// Why no request of the check can ever be right, and what to change; none where one can. Nothing is requested.
+///
+/// # Errors
+/// What could not be read.
+pub async fn impossible(
+    clients: &Clients,
+    config: &ServiceConfig,
+    check: &HttpCheck,
+) -> Result<Option<String>, Failure> {
+    match way(clients, config, check).await {
+        Ok(_) => Ok(None),
+        Err(NoWay::Never(why)) => Ok(Some(why)),
+        Err(NoWay::Unread(failure)) => Err(failure),
+    }
+}
+
 async fn way(clients: &Clients, config: &ServiceConfig, check: &HttpCheck) -> Result<Way, NoWay> {
     if let Some(base) = &check.url {
         let url = format!("{base}{}", check.path);

@@ -105,6 +105,7 @@ async fn look(installation: &Installation, config: &ServiceConfig) -> (Observati
     let ask = Ask { routes: true, services: true, alarms: true, targets: native.is_some(), native, ..Ask::default() };
     let seen = world.observe(config, &ask, now).await;
     let mut findings = check::check(config, &seen);
+    native::look(&installation.clients, config, &seen, &mut findings).await;
     images::check(config, &images::read(&installation.clients, config, &seen).await, &mut findings);
     (seen, findings)
 }

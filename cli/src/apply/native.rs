@@ -1,6 +1,7 @@
 //! A native service held against what is there.
 
 use super::check::Findings;
+use aws::Clients;
 use serde_json::Value;
 use shared::config::{Engine, Native, Plan, ServiceConfig};
 use shared::observation::{NativeReading, Observation, Reading};
@@ -13,6 +14,18 @@ pub(super) fn check(config: &ServiceConfig, native: &Native, seen: &Observation,
         Reading::Unknown(why) => findings.unread(&what, why),
         Reading::Known(None) => findings.problem(format!("{what} does not exist, or is not ACTIVE")),
         Reading::Known(Some(reading)) => known(config, native, reading, findings),
+    }
+}
+
+/// Checks that the HTTP check has a way to the new tasks.
+pub(super) async fn look(clients: &Clients, config: &ServiceConfig, seen: &Observation, findings: &mut Findings) {
+    let Some(Native { service, check: Some(check), .. }) = config.engine.native() else { return };
+    // Without the service there is one problem, not two.
+    let Reading::Known(Some(_)) = &seen.native else { return };
+    match aws::check::impossible(clients, config, check).await {
+        Ok(None) => {}
+        Ok(Some(why)) => findings.problem(format!("{service}: {why}")),
+        Err(failure) => findings.unread(&format!("the test listener of {service}"), &failure.to_string()),
     }
 }
 

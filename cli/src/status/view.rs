@@ -316,7 +316,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> (&'static str, Option<String>) {
         Outcome::Refused(why) => ("refused", Some(why.clone())),
         Outcome::Cancelled(why) => ("cancelled", Some(cause(why))),
         Outcome::GivenUp(by) => ("givenUp", Some(by.clone())),
-        Outcome::Superseded(by) => ("superseded", Some(format!("{by} was deployed by somebody else"))),
+        Outcome::Superseded(by) => ("superseded", Some(format!("{by} took its place"))),
         Outcome::Observed => ("observed", None),
     }
 }

@@ -104,6 +104,7 @@ pub(crate) fn ended(number: u64, outcome: Outcome) -> Ended {
         at: START,
         stable_revision: Some(revision(40).into()),
         revision: Some(revision(41).into()),
+        deployment: None,
     }
 }
 

@@ -252,7 +252,9 @@ impl Plan {
         }
         if strategy != "ROLLING" {
             // For ROLLING only (ECS API, DeploymentConfiguration).
-            all.remove("earlySuccessCriteria");
+            for rolling in ["earlySuccessCriteria", "deploymentCircuitBreaker"] {
+                all.remove(rolling);
+            }
         }
         all.insert("strategy".to_owned(), json!(strategy));
         match self {
@@ -389,5 +391,27 @@ mod tests {
         assert_eq!(Plan::AsDeclared.configuration(&declared), None);
         let canary = Plan::Canary { percent: Share::try_from(2.5).unwrap(), every: 1, bake: 2 };
         assert_eq!(canary.configuration(&declared).unwrap()["canaryConfiguration"]["canaryPercent"], 2.5);
+    }
+
+    #[test]
+    fn what_only_rolling_takes_is_sent_with_no_other_strategy() {
+        let (breaker, early) = (json!({ "enable": true, "rollback": true }), json!({ "enable": true }));
+        let declared = json!({
+            "strategy": "ROLLING", "deploymentCircuitBreaker": breaker, "earlySuccessCriteria": early,
+            "maximumPercent": 200,
+        });
+        for plan in [
+            Plan::BlueGreen { bake: 3 },
+            Plan::Canary { percent: Share::from(10), every: 1, bake: 2 },
+            Plan::Linear { by: Share::from(10), every: 1, bake: 2 },
+        ] {
+            let sent = plan.configuration(&declared).unwrap();
+            for rolling in ["deploymentCircuitBreaker", "earlySuccessCriteria"] {
+                assert!(sent.get(rolling).is_none(), "{rolling} {plan:?}");
+            }
+            assert_eq!(sent["maximumPercent"], 200);
+        }
+        let rolling = Plan::Rolling { minimum: None, maximum: None, breaker: None }.configuration(&declared);
+        assert_eq!(rolling, Some(declared), "what is declared stays");
     }
 }

@@ -127,6 +127,7 @@ impl<'a> Draft<'a> {
             at: self.now,
             stable_revision: rollout.stable_revision.clone(),
             revision: rollout.revision.clone(),
+            deployment: rollout.native.deployment.clone(),
         });
     }
 

@@ -6,7 +6,7 @@ use crate::decision::Waiting;
 use crate::ids::{Colour, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::{Reading, RouteReading};
-use crate::rollout::{Ailing, Expected, Outcome, Phase, Rollout, Target};
+use crate::rollout::{Ailing, Expected, Outcome, Phase, Rollout, Target, Wish};
 use crate::weights::{Weights, all_on_stable, split};
 
 use super::draft::{Draft, what};
@@ -81,8 +81,17 @@ pub(super) fn decide(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Roll
     }
 }
 
+/// A native way back goes first: what was pushed meanwhile waits for its end. (With two colours going back is a flip.)
+pub(super) fn cures(draft: &Draft<'_>, rollout: &Rollout) -> bool {
+    let pushed = draft.status.next.as_ref().is_some_and(|next| next.wish == Wish::Push);
+    pushed && rollout.candidate.wish == Wish::RollbackTo && rollout.config.engine.native().is_some()
+}
+
 /// Nothing is touched yet, so a newer wish simply takes this one's place, whatever `onNewPush` says.
 fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
+    if cures(draft, rollout) {
+        return;
+    }
     let Some(next) = draft.status.next.take() else { return };
     match (&mut rollout.candidate.target, next.target) {
         (Target::Images(held), Target::Images(images)) => {

@@ -178,6 +178,13 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
         }
         let stable = rollout.stable_revision.clone();
         match rollout.phase {
+            // ECS has ended it: there is nothing to take back any more.
+            Phase::Deploying | Phase::Stopping { .. } if rollout.native.stuck => {
+                if let Some(revision) = to.or(stable.as_ref()) {
+                    person_candidate(draft, Target::Revision(revision.clone()), Wish::RollbackTo, intent.at);
+                    return;
+                }
+            }
             Phase::Holding => {
                 if to.is_none() {
                     abandon(draft, intent);
@@ -215,6 +222,7 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
         | Outcome::Observed
         | Outcome::Superseded(_) => None,
     });
+    let before = if draft.config.engine.native().is_some() { super::native::previous(draft) } else { before };
     match to.cloned().or(before) {
         Some(revision) => person_candidate(draft, Target::Revision(revision), Wish::RollbackTo, intent.at),
         None => decline(draft, wish, "no earlier revision is known; name one with --to FAMILY:REVISION"),

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use super::request::Request;
 use crate::config::{HttpCheck, Native, ServiceConfig};
 use crate::decide::{Heard, listen};
+use crate::rollout::Wish;
 use crate::time::{Span, Time};
 
 pub(super) const TEST: &str = "TEST_TRAFFIC_SHIFT";
@@ -17,9 +18,12 @@ pub(super) const POST_PRODUCTION: &str = "POST_PRODUCTION_TRAFFIC_SHIFT";
 /// Between two calls of a check that is under way: its deadline is counted in seconds.
 const CHECK_AGAIN: Span = Span::secs(5);
 
-/// The stages at which alarms are listened to: before that there is no traffic that could tell of the new revision.
-pub(super) fn listens(request: &Request) -> bool {
-    [PRE_PRODUCTION, PRODUCTION, POST_PRODUCTION].contains(&request.stage.as_str())
+/// Whether alarms are listened to: before these stages there is no traffic that could tell of the new revision, and a
+/// person's rollback or forced deployment is the cure of what they tell.
+pub(super) fn listens(request: &Request, whose: &Whose<'_>) -> bool {
+    let cures = whose.rollout().map(|rollout| &rollout.candidate);
+    let cures = cures.is_some_and(|candidate| candidate.wish == Wish::RollbackTo || candidate.force);
+    !cures && [PRE_PRODUCTION, PRODUCTION, POST_PRODUCTION].contains(&request.stage.as_str())
 }
 
 pub(super) fn alarms(
@@ -31,7 +35,7 @@ pub(super) fn alarms(
     unread: &mut Vec<String>,
     now: Time,
 ) -> Verdict {
-    if !listens(request) {
+    if !listens(request, whose) {
         return Verdict::Go;
     }
     let rollout = whose.rollout();

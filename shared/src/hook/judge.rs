@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::answer::{Answer, Word};
-use super::checks::{alarms, check, check_due, listens};
+use super::checks::{PRODUCTION, TEST, alarms, check, check_due, listens};
 use super::progress::Progress;
 use super::request::Request;
 use super::{Tried, is_gate};
@@ -106,13 +106,15 @@ impl<'a> Whose<'a> {
 #[must_use]
 pub fn wants(request: &Request, known: &Known<'_>, now: Time) -> Wants {
     let Known::Record(record) = known else { return Wants::default() };
-    let config = whose(request, record).config(record);
-    let Some(native) = config.engine.native().filter(|_| !request.back()) else { return Wants::default() };
+    let whose = whose(request, record);
+    let config = whose.config(record);
+    let back = request.back() || stopped(request, &whose);
+    let Some(native) = config.engine.native().filter(|_| !back) else { return Wants::default() };
     let progress = Progress::of(request, now);
     let check = check_due(request, native, &progress);
     let left = |check: &HttpCheck| check.times.saturating_sub(progress.right).max(1);
     Wants {
-        alarms: if listens(request) { config.alarms.all() } else { Vec::new() },
+        alarms: if listens(request, &whose) { config.alarms.all() } else { Vec::new() },
         check: check.map(|check| (check.clone(), left(check))),
     }
 }
@@ -139,6 +141,12 @@ pub fn answer(request: &Request, known: &Known<'_>, seen: &Seen, began: Time, no
     let Some(native) = config.engine.native() else {
         return Answer::last(Word::Succeeded, "the service has the managed engine: ECS's stages are not its steps");
     };
+    if stopped(request, &whose) {
+        return Answer::last(
+            Word::Succeeded,
+            "its rollout goes back, and this may be the way: nothing is checked on it",
+        );
+    }
     let mut unread = Vec::new();
     let mut verdicts = vec![
         going_back(&whose, &mut unread),
@@ -184,6 +192,16 @@ fn blind(progress: &mut Progress, why: String) -> Verdict {
         return Verdict::Fail(format!("{why}; it was so at {MOST_BLIND} calls before, and unknown is not healthy"));
     }
     Verdict::Wait(why, AGAIN)
+}
+
+/// Whether this may be a call of the way back that does not say so: ECS comes to the shifting stages again, and where it
+/// tells no weights the two ways look alike. The deployment was told to stop already; FAILED would fail the way back.
+fn stopped(request: &Request, whose: &Whose<'_>) -> bool {
+    let shifts = [TEST, PRODUCTION].contains(&request.stage.as_str());
+    match whose {
+        Whose::Ours(rollout) => shifts && matches!(rollout.phase, Phase::Stopping { .. }),
+        Whose::Unsettled(_) | Whose::Foreign => false,
+    }
 }
 
 /// A rollout that goes back wants no stage of its deployment to pass.

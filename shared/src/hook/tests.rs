@@ -223,6 +223,55 @@ fn a_rollout_that_goes_back_fails_its_own_deployment_and_no_other() {
 }
 
 #[test]
+fn a_shift_of_a_deployment_that_was_told_to_stop_is_let_through_with_and_without_weights() {
+    let gate = json!({ "flipback": { "gate": "promote" } });
+    for stage in ["TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"] {
+        let of = |deployment| Caller::new(stage).details(gate.clone()).rollout(stopping(), deployment);
+        let mut caller = of(Some(DEPLOYMENT));
+        caller.alarm(AlarmState::Alarm);
+        assert_eq!(caller.call().word, Word::Succeeded, "{stage} without weights");
+        caller = caller.share(10.0);
+        assert_eq!(caller.call().word, Word::Succeeded, "{stage} with weights");
+        let request = Request::parse(&caller.payload).unwrap();
+        assert_eq!(wants(&request, &Known::Record(&caller.record), NOW), Wants::default(), "{stage}");
+        // What nobody has stopped yet is not let through.
+        assert!(waits(&of(None).call()), "{stage} of a deployment that was not seen");
+    }
+    for stage in ["PRE_PRODUCTION_TRAFFIC_SHIFT", "POST_TEST_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"] {
+        let mut caller = Caller::new(stage).rollout(stopping(), Some(DEPLOYMENT));
+        assert_eq!(caller.call().word, Word::Failed, "{stage}");
+    }
+}
+
+#[test]
+fn alarms_have_no_say_in_a_persons_rollback_or_forced_deployment() {
+    let of = |stage: &str, wish: Wish, force: bool| {
+        let mut caller = Caller::new(stage).rollout(Phase::Deploying, Some(DEPLOYMENT));
+        caller.ours().candidate.wish = wish;
+        caller.ours().candidate.force = force;
+        caller.seen.tries = right(3);
+        caller
+    };
+    let readings = [alarm(AlarmState::Alarm), Reading::Known(None), Reading::Unknown("throttled".to_owned())];
+    for stage in ["PRE_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"] {
+        for reading in &readings {
+            for (wish, force) in [(Wish::RollbackTo, false), (Wish::RollbackTo, true), (Wish::Deploy, true)] {
+                let mut caller = of(stage, wish, force);
+                caller.seen.alarms.insert("shop-5xx".into(), reading.clone());
+                assert_eq!(caller.call().word, Word::Succeeded, "{stage} {wish:?} {force} {reading:?}");
+            }
+            let mut caller = of(stage, Wish::Deploy, false);
+            caller.seen.alarms.insert("shop-5xx".into(), reading.clone());
+            assert_ne!(caller.call().word, Word::Succeeded, "{stage} {reading:?}");
+        }
+    }
+    // Its HTTP check is its own.
+    let mut caller = of("PRE_PRODUCTION_TRAFFIC_SHIFT", Wish::RollbackTo, true);
+    caller.seen.tries = wrong();
+    assert!(waits(&caller.call()));
+}
+
+#[test]
 fn the_checks_belong_to_the_service_also_for_foreign_deployments_and_in_observe_mode() {
     let mut caller = Caller::new("POST_TEST_TRAFFIC_SHIFT");
     caller.record.config.mode = crate::config::Mode::Observe;

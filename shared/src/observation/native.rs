@@ -98,6 +98,8 @@ pub struct ServiceDeployment {
     pub stage: Option<String>,
     /// The target revision's share of the production traffic.
     pub weight: Share,
+    /// Tasks of its target service revision that are RUNNING.
+    pub running: u32,
     /// The target groups its tasks are in.
     pub groups: Vec<TargetGroupArn>,
     /// Whether there is an earlier service revision to go back to.

@@ -198,6 +198,9 @@ pub struct Ended {
     pub stable_revision: Option<RevisionArn>,
     /// The revision it brought, if it got that far.
     pub revision: Option<RevisionArn>,
+    /// Native: its service deployment, where one was seen.
+    #[serde(default)]
+    pub deployment: Option<String>,
 }
 
 /// How a rollout ended.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::strategy::Share;
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// The native side of a rollout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,6 +30,24 @@ pub struct NativeRun {
     /// The new revision's share of the production traffic, as ECS said last.
     #[serde(default)]
     pub weight: Share,
+    /// Since when the new tasks are waited for: begins anew after a person's pause and when more of them run.
+    #[serde(default)]
+    pub up_since: Option<Time>,
+    /// The most tasks of the new revision that were seen to run.
+    #[serde(default)]
+    pub most: u32,
+    /// How long ECS bakes at one stage at most, as it was read last.
+    #[serde(default)]
+    pub bake: Span,
+    /// Since when the deployment could not be read.
+    #[serde(default)]
+    pub unread: Option<Time>,
+    /// ECS ended it and did not go back.
+    #[serde(default)]
+    pub stuck: bool,
+    /// The pause or gate that waited at the last look.
+    #[serde(default)]
+    pub waits: Option<String>,
     /// Pauses that were told to people.
     #[serde(default)]
     pub told: BTreeSet<String>,

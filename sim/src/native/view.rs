@@ -40,6 +40,10 @@ pub(super) fn deployment(one: &Value, revision: RevisionArn, groups: Vec<TargetG
         reason: reason.unwrap_or_default().to_owned(),
         stage: one["lifecycleStage"].as_str().map(str::to_owned),
         weight: Share::try_from((weight * 10.0).ceil() / 10.0).unwrap_or_default(),
+        running: one["targetServiceRevision"]["runningTaskCount"]
+            .as_u64()
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0),
         groups,
         has_source: list(&one["sourceServiceRevisions"]).next().is_some(),
         hooks: list(&one["lifecycleHookDetails"])

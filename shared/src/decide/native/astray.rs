@@ -62,8 +62,8 @@ pub(super) fn check(
     None
 }
 
-/// What these groups get together, in tenths of a percent.
+/// What the one of these groups gets that gets most, in tenths of a percent: several load balancers have a group each.
 fn shares(traffic: &Traffic, groups: &BTreeSet<&TargetGroupArn>) -> u32 {
     let own = traffic.groups.iter().filter(|(group, _)| groups.contains(group));
-    own.map(|(_, now)| u32::from(now.share.tenths())).sum()
+    own.map(|(_, now)| u32::from(now.share.tenths())).max().unwrap_or(0)
 }

@@ -4,7 +4,7 @@ use crate::config::{Mode, Native, Plan};
 use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
 use crate::notice::Milestone;
-use crate::observation::Reading;
+use crate::observation::{DeploymentStatus, Reading};
 use crate::rollout::{Outcome, Phase, Rollout, Target};
 
 use super::super::draft::{Draft, what};
@@ -60,7 +60,23 @@ pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, nati
 /// Everything was seen: the rollout starts.
 pub(in super::super) fn begin(draft: &mut Draft<'_>, mut rollout: Rollout, native: &Native) -> Option<Rollout> {
     let service = service(draft).ok()?;
-    let live = service.task_definition.clone();
+    // After a deployment that failed the service may still name its revision; what last succeeded is what to go back to.
+    let good = service.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Successful);
+    let failed = service.deployments.first().is_some_and(|newest| match newest.status {
+        DeploymentStatus::Stopped | DeploymentStatus::RollbackFailed => newest.revision == service.task_definition,
+        DeploymentStatus::Pending
+        | DeploymentStatus::InProgress
+        | DeploymentStatus::Successful
+        | DeploymentStatus::StopRequested
+        | DeploymentStatus::RollbackRequested
+        | DeploymentStatus::RollbackInProgress
+        | DeploymentStatus::RollbackSuccessful
+        | DeploymentStatus::Other(_) => false,
+    });
+    let live = match good {
+        Some(good) if failed => good.revision.clone(),
+        Some(_) | None => service.task_definition.clone(),
+    };
     rollout.stable_revision = Some(live.clone());
     if draft.config.mode == Mode::Observe {
         draft.tell(Some(&rollout.id), Milestone::Observed { what: what(&rollout.candidate), colour: None });

@@ -2,7 +2,10 @@
 //! writes the rule.
 
 mod astray;
+mod back;
+mod clock;
 mod follow;
+mod gates;
 mod hold;
 mod watch;
 
@@ -12,9 +15,11 @@ use crate::time::{Span, Time};
 
 use super::draft::Draft;
 
-pub(super) use follow::{deploying, promote, stopping, turn};
+pub(super) use back::{stopping, turn};
+pub(super) use follow::deploying;
+pub(super) use gates::promote;
 pub(super) use hold::{begin, check};
-pub(super) use watch::idle;
+pub(super) use watch::{idle, previous};
 
 /// Clocks differ: a deployment is looked for from so long before the time at which it was sent.
 const SKEW: Span = Span::mins(2);

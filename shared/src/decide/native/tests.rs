@@ -12,7 +12,7 @@ use crate::observation::{
     AlarmState, DeploymentStatus, EffectFailure, GroupTraffic, Hook, NativeReading, Observation, Reading,
     ServiceDeployment, Traffic,
 };
-use crate::rollout::{Cause, Intent, IntentKind, Margins, Outcome, Status};
+use crate::rollout::{Cause, Intent, IntentKind, Margins, Outcome, Status, Target};
 use crate::strategy::Share;
 use crate::time::{Span, Time};
 
@@ -46,6 +46,7 @@ fn deployment(number: u32, created: Time, status: DeploymentStatus) -> ServiceDe
         reason: String::new(),
         stage: None,
         weight: Share::default(),
+        running: 0,
         groups: Vec::new(),
         has_source: true,
         hooks: Vec::new(),
@@ -732,7 +733,7 @@ fn law_13_a_stop_that_is_not_allowed_calls_a_person_at_once() {
     let mut scene = Scene::at("BAKE_TIME", 100);
     scene.alarm(AlarmState::Alarm);
     scene.look(&[]);
-    let (effect, reason) = ("stop the deployment".to_owned(), "AccessDenied: StopServiceDeployment".to_owned());
+    let (effect, reason) = ("stop deployment d2".to_owned(), "AccessDenied: StopServiceDeployment".to_owned());
     scene.seen.failures = vec![EffectFailure { effect, reason, permanent: true }];
     scene.look(&[]);
     let told = |told: &&Milestone| matches!(told, Milestone::Call { why, .. } if why.contains("AccessDenied"));
@@ -762,4 +763,260 @@ fn a_redeploy_of_what_is_live_is_forced_and_another_revision_never_is() {
         scene.look(&[]);
     }
     assert_eq!(forced(&scene), [false, false]);
+}
+
+fn pause(id: &str) -> Hook {
+    Hook { id: id.to_owned(), waits: true, running: None, expires: None, times_out_back: true }
+}
+
+#[test]
+fn law_13_a_person_who_takes_two_hours_at_a_pause_does_not_cost_the_deployment() {
+    for stage in ["PRE_SCALE_UP", "PRE_PRODUCTION_TRAFFIC_SHIFT"] {
+        let mut scene = Scene::at("RECONCILE_SERVICE", 0);
+        scene.newest().hooks = vec![pause("p1")];
+        scene.stage(stage, 0);
+        scene.now = scene.now.plus(Span::mins(120));
+        scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+        assert!(matches!(scene.done.last(), Some(Action::Continue { .. })), "{stage}: {:?}", scene.waits());
+        // ECS has taken the answer, and is still at the stage.
+        scene.newest().hooks.clear();
+        scene.look(&[]);
+        scene.stage("SCALE_UP", 0);
+        assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "{stage}");
+    }
+}
+
+#[test]
+fn law_6_a_long_bake_that_cannot_be_read_is_not_stopped_and_a_person_is_told_when_that_lasts() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.service().configuration["bakeTimeInMinutes"] = json!(300);
+    scene.look(&[]);
+    scene.now = scene.now.plus(Span::mins(90));
+    let well = scene.seen.native.clone();
+    scene.seen.native = Reading::Unknown("throttled".to_owned());
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops(), calls(&scene)), ("deploying", 0, 0), "one failed read says nothing");
+    scene.now = scene.now.plus(Span::mins(61));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops(), calls(&scene)), ("deploying", 0, 1));
+    scene.seen.native = well;
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0));
+}
+
+#[test]
+fn law_13_linear_steps_and_rolling_tasks_that_move_are_not_standing_still() {
+    let mut scene = Scene::at("PRODUCTION_TRAFFIC_SHIFT", 5);
+    for weight in 6..26 {
+        scene.now = scene.now.plus(Span::mins(10));
+        scene.stage("PRODUCTION_TRAFFIC_SHIFT", weight);
+    }
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0));
+    scene.now = scene.now.plus(Span::mins(76));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("stopping", 1));
+    let mut scene = Scene::pushed("asDeclared");
+    scene.service().configuration = json!({ "bakeTimeInMinutes": 30 });
+    scene.service().desired = 4;
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    for running in 1..=4 {
+        scene.now = scene.now.plus(Span::mins(10));
+        scene.newest().running = running;
+        scene.look(&[]);
+    }
+    scene.now = scene.now.plus(Span::mins(60));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "all tasks run; it bakes");
+    scene.now = scene.now.plus(Span::mins(60));
+    scene.look(&[]);
+    assert!(scene.status.quarantine.is_empty(), "tasks that came up are not to blame");
+    assert_eq!((scene.phase(), scene.stops()), ("stopping", 1));
+}
+
+#[test]
+fn law_15_a_stop_that_came_too_late_brings_the_previous_revision_back_before_what_waits() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    let rollout = scene.status.rollout.as_mut().expect("a rollout");
+    rollout.config.on_new_push = crate::config::OnNewPush::Queue;
+    let newer = image("1.2.0", 3, scene.now);
+    scene.look(&[IntentKind::Push { image: newer }]);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.service().task_definition = revision(2);
+    scene.look(&[]);
+    scene.look(&[]);
+    let brought = scene.status.rollout.as_ref().map(|rollout| rollout.candidate.target.clone());
+    assert_eq!(brought, Some(Target::Revision(revision(1))));
+    assert!(scene.told.iter().any(|told| matches!(told, Milestone::Refused { what, .. } if what.contains("1.2.0"))));
+}
+
+#[test]
+fn law_14_a_stop_that_came_too_late_does_not_overwrite_what_somebody_deployed_since() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    scene.newest().status = DeploymentStatus::Successful;
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::InProgress));
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys()), ("idle", 1));
+    assert!(matches!(scene.outcome(), Outcome::Superseded(_)));
+}
+
+#[test]
+fn law_15_how_ours_ended_is_told_although_another_deployment_came_after_it() {
+    for (status, quarantined) in [(DeploymentStatus::RollbackSuccessful, 1), (DeploymentStatus::Successful, 0)] {
+        let mut scene = Scene::at("BAKE_TIME", 100);
+        let now = scene.now;
+        scene.newest().reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
+        scene.newest().status = status.clone();
+        scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::InProgress));
+        for _ in 0..3 {
+            scene.look(&[]);
+        }
+        assert_eq!(scene.status.quarantine.len(), quarantined, "{status:?}");
+        assert!(!matches!(scene.outcome(), Outcome::Superseded(_)), "{status:?}: {:?}", scene.outcome());
+    }
+}
+
+#[test]
+fn law_14_a_deployment_missing_from_an_answer_is_not_started_again_and_is_stopped_by_its_name() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.service().deployments.remove(0);
+    for _ in 0..6 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys()), ("deploying", 1));
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops() > 0, scene.deploys()), ("stopping", true, 1));
+}
+
+#[test]
+fn law_13_what_ecs_ended_without_going_back_gives_way_to_a_rollback_or_a_push() {
+    let stuck = || {
+        let mut scene = Scene::at("BAKE_TIME", 100);
+        scene.newest().status = DeploymentStatus::Stopped;
+        scene.newest().reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
+        scene.service().task_definition = revision(2);
+        scene.look(&[]);
+        scene.look(&[]);
+        assert_eq!((scene.phase(), calls(&scene), scene.status.quarantine.len()), ("deploying", 1, 1));
+        scene
+    };
+    let mut scene = stuck();
+    scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert!(matches!(scene.done.last(), Some(Action::Deploy { revision: back, .. }) if *back == revision(1)));
+    assert!(
+        !scene.told.iter().any(|told| matches!(told, Milestone::GoingBack { .. })),
+        "there is nothing to take back"
+    );
+    let mut scene = stuck();
+    let fix = image("1.2.0", 3, scene.now);
+    scene.look(&[IntentKind::Push { image: fix }]);
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "registering");
+    let base = scene.status.rollout.as_ref().and_then(|rollout| rollout.stable_revision.clone());
+    assert_eq!(base, Some(revision(1)), "not the failed one");
+}
+
+#[test]
+fn a_promote_for_a_pause_that_somebody_answered_elsewhere_is_not_for_the_next_one() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.newest().hooks = vec![pause("a")];
+    scene.stage("POST_TEST_TRAFFIC_SHIFT", 0);
+    let step = scene.status.rollout.as_ref().map_or(9, |rollout| rollout.native.gates);
+    scene.newest().hooks = vec![pause("b")];
+    scene.newest().stage = Some("PRE_PRODUCTION_TRAFFIC_SHIFT".to_owned());
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step }]);
+    assert!(!scene.done.iter().any(|action| matches!(action, Action::Continue { .. })));
+    assert!(scene.told.iter().any(|told| matches!(told, Milestone::Declined { .. })));
+}
+
+#[test]
+fn law_15_a_continue_that_is_refused_for_good_is_told_and_can_be_promoted_again() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.newest().hooks = vec![pause("p1")];
+    scene.stage("PRE_PRODUCTION_TRAFFIC_SHIFT", 0);
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    let (effect, reason) = ("continue from the pause p1".to_owned(), "AccessDenied".to_owned());
+    scene.seen.failures = vec![EffectFailure { effect, reason, permanent: true }];
+    scene.look(&[]);
+    assert_eq!((calls(&scene), scene.phase()), (1, "deploying"));
+    assert!(matches!(scene.waits(), Waiting::Gate { .. }));
+    scene.seen.failures.clear();
+    let sent = |scene: &Scene| scene.done.iter().filter(|action| matches!(action, Action::Continue { .. })).count();
+    let before = sent(&scene);
+    let step = scene.status.rollout.as_ref().map_or(9, |rollout| rollout.native.gates);
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step }]);
+    assert_eq!(sent(&scene), before + 1);
+}
+
+#[test]
+fn a_rollback_is_not_taken_back_by_the_alarm_of_what_it_cures_nor_replaced_by_a_push() {
+    let mut scene = Scene::new("asDeclared");
+    let to = Some(revision(1));
+    scene.service().task_definition = revision(2);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[IntentKind::Rollback { rollout: None, to }]);
+    let newer = image("1.2.0", 3, scene.now);
+    scene.look(&[IntentKind::Push { image: newer }]);
+    scene.look(&[]);
+    assert!(
+        matches!(scene.done.last(), Some(Action::Deploy { revision: back, .. }) if *back == revision(1)),
+        "{:?} {:?} {:?}",
+        scene.phase(),
+        scene.waits(),
+        scene.told
+    );
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(1, now, DeploymentStatus::InProgress));
+    scene.alarm(AlarmState::Ok);
+    scene.stage("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0));
+}
+
+#[test]
+fn law_8_what_was_taken_back_and_is_deployed_by_a_person_days_later_is_theirs() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    scene.newest().status = DeploymentStatus::RollbackSuccessful;
+    scene.look(&[]);
+    let (stops, told) = (scene.stops(), scene.told.len());
+    scene.now = scene.now.plus(Span::mins(3 * 1_440));
+    let now = scene.now;
+    let mut theirs = deployment(2, now, DeploymentStatus::InProgress);
+    theirs.arn.push_str("-again");
+    scene.service().deployments.insert(0, theirs);
+    scene.look(&[]);
+    assert_eq!(scene.stops(), stops);
+    assert!(matches!(&scene.told[told..], [Milestone::Foreign { .. }]), "{:?}", &scene.told[told..]);
+}
+
+#[test]
+fn a_rollback_after_somebody_elses_deployment_goes_to_what_was_live_before_that() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.service().task_definition = revision(2);
+    scene.look(&[]);
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(5, now, DeploymentStatus::Successful));
+    scene.service().task_definition = revision(5);
+    scene.look(&[]);
+    scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert!(matches!(scene.done.last(), Some(Action::Deploy { revision: back, .. }) if *back == revision(2)));
 }

@@ -1,22 +1,43 @@
 //! Between rollouts: deployments that Flipback did not start, and late ones that it did.
 
 use crate::decision::{Action, Waiting};
+use crate::ids::RevisionArn;
 use crate::notice::Milestone;
 use crate::observation::{DeploymentStatus, ServiceDeployment};
-use crate::rollout::{Ended, Foreign};
+use crate::rollout::{Ended, Foreign, Outcome};
+use crate::time::Span;
 
 use super::super::draft::Draft;
 use super::service;
 
+/// A write of ours can land no longer after its rollout's end, clocks that differ included.
+const LANDED: Span = Span::mins(5);
+
 pub(in super::super) fn idle(draft: &mut Draft<'_>) {
-    let Ok(service) = service(draft) else { return };
+    let service = match service(draft) {
+        Ok(service) => service,
+        Err(why) => {
+            // One that was told as begun is owed its end.
+            if draft.status.foreign.as_ref().is_some_and(|foreign| !foreign.over) {
+                draft.wait(Waiting::Unknown(why));
+            }
+            return;
+        }
+    };
     let Some(newest) = service.deployments.first() else { return };
     if late(draft, newest) {
         draft.back(Action::Stop { deployment: newest.arn.clone() });
+        if draft.status.foreign.as_ref().is_none_or(|seen| seen.deployment != newest.arn) {
+            let why = format!("{}, which was taken back, was deployed late and is stopped", newest.revision.short());
+            let advice =
+                "flipback status shows it; if it is wanted after all: flipback release, then deploy it".to_owned();
+            draft.tell(None, Milestone::Call { why, advice });
+            draft.status.foreign = Some(Foreign { deployment: newest.arn.clone(), over: true });
+        }
         draft.wait(Waiting::EcsBack(format!("a late deployment of {}", newest.revision.short())));
         return;
     }
-    let ours = draft.status.last.as_ref().is_some_and(|last| last.revision.as_ref() == Some(&newest.revision));
+    let ours = ours(draft, newest);
     // Since the last rollout, or since the first look of all.
     let news = match &draft.status.last {
         Some(last) => newest.created > last.at,
@@ -47,6 +68,31 @@ pub(in super::super) fn idle(draft: &mut Draft<'_>) {
             }
             draft.status.foreign = Some(Foreign { deployment: newest.arn.clone(), over: !running || ours });
         }
+    }
+}
+
+/// It is the last rollout's own: by its ARN, or by its revision where none was seen.
+fn ours(draft: &Draft<'_>, deployment: &ServiceDeployment) -> bool {
+    draft.status.last.as_ref().is_some_and(|last| match &last.deployment {
+        Some(arn) => *arn == deployment.arn,
+        None => last.revision.as_ref() == Some(&deployment.revision),
+    })
+}
+
+/// What was live before what is live now, as far as it is known: under somebody else's deployment it is what the last rollout
+/// brought.
+pub(in super::super) fn previous(draft: &Draft<'_>) -> Option<RevisionArn> {
+    let last = draft.status.last.as_ref()?;
+    let newest = service(draft).ok().and_then(|service| service.deployments.first());
+    let foreign = newest.is_some_and(|newest| newest.status == DeploymentStatus::Successful && !ours(draft, newest));
+    match &last.outcome {
+        Outcome::Completed if foreign => last.revision.clone(),
+        Outcome::Completed | Outcome::GivenUp(_) => last.stable_revision.clone(),
+        Outcome::RolledBack(_)
+        | Outcome::Cancelled(_)
+        | Outcome::Refused(_)
+        | Outcome::Observed
+        | Outcome::Superseded(_) => None,
     }
 }
 
@@ -90,7 +136,9 @@ pub(super) fn late(draft: &Draft<'_>, deployment: &ServiceDeployment) -> bool {
 /// It is of the last rollout, whose image is to blame and was not released: the live revision that somebody deploys again
 /// is not.
 fn held(draft: &Draft<'_>, deployment: &ServiceDeployment) -> bool {
+    // What was sent has landed by then; later it is somebody who wants it.
+    let landed = |last: &Ended| deployment.created <= last.at.plus(LANDED);
     let held = |last: &Ended| draft.status.quarantine.iter().any(|held| held.rollout == last.rollout);
     let of_last = |last: &Ended| last.revision.as_ref() == Some(&deployment.revision);
-    draft.status.last.as_ref().is_some_and(|last| of_last(last) && held(last))
+    draft.status.last.as_ref().is_some_and(|last| of_last(last) && held(last) && landed(last))
 }

@@ -167,8 +167,12 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status, honest: Option<&Obser
         Outcome::Superseded(_) => {
             let own = ended.native.deployment.clone().and_then(|arn| truth::deployment(cloud, &arn));
             let newest = truth::deployments(cloud).into_iter().next();
+            // What ECS ended without going back gives way to what shall be deployed next.
+            let gives_way = after.next.is_some()
+                && matches!(status, Some(DeploymentStatus::Stopped | DeploymentStatus::RollbackFailed));
             if let Some((own, newest)) = own.zip(newest)
                 && own.arn == newest.arn
+                && !gives_way
             {
                 cloud.violate(15, format!("{} ends as superseded, and nothing is newer", ended.id));
             }

@@ -3,7 +3,7 @@
 use model::Service;
 use shared::decision::{Action, Effect};
 use shared::observation::Observation;
-use shared::rollout::{Rollout, Status};
+use shared::rollout::{Rollout, Status, Wish};
 
 use super::super::truth;
 use super::{lands_late, loud, own, owns, read, state, unseen};
@@ -63,7 +63,9 @@ fn deploy(cloud: &mut Cloud, rollout: &Rollout, effect: &Effect, revision: &str,
     if let Some(other) = service.deployments.iter().find(|one| one.status.running()) {
         cloud.violate(4, format!("{revision} is sent while {} runs ({:?})", other.arn, other.status));
     }
-    if let Some(why) = loud(rollout, honest) {
+    // The way back is not held by the alarms of what it cures.
+    let cures = rollout.candidate.wish == Wish::RollbackTo;
+    if let Some(why) = loud(rollout, honest).filter(|_| !cures) {
         cloud.violate(6, format!("{revision} is sent although {why}"));
     }
 }

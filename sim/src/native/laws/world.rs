@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use shared::observation::{AlarmState, DeploymentStatus, Observation, Reading};
-use shared::rollout::{Outcome, Phase, Rollout, Status};
+use shared::rollout::{Outcome, Phase, Rollout, Status, Wish};
 
 use super::super::truth::{self, Deployment};
 use super::{lands_late, own, read, state};
@@ -29,6 +29,10 @@ fn goes_on(status: &DeploymentStatus) -> bool {
 /// Law 2: a process that read an alarm after the first traffic has not gone on.
 pub(crate) fn looked(cloud: &mut Cloud, seen: &Observation, status: &Status) {
     let Some(rollout) = status.rollout.as_ref().filter(|rollout| rollout.phase == Phase::Deploying) else { return };
+    // The way back is not taken back by the alarms of what it cures: a person is called.
+    if rollout.candidate.wish == Wish::RollbackTo {
+        return;
+    }
     let Some(own) = own(rollout, seen) else { return };
     let rolling = read(seen).is_some_and(|service| service.strategy() == "ROLLING");
     if !goes_on(&own.status) || own.weight.tenths() == 0 && !rolling {
