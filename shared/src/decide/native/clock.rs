@@ -46,8 +46,10 @@ pub(super) fn note(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeRea
 pub(super) fn overdue(draft: &mut Draft<'_>, rollout: &mut Rollout, service: &NativeReading) -> bool {
     let config = &rollout.config;
     let Some((stage, since)) = rollout.native.stage.clone() else { return unseen(draft, rollout) };
-    // All tasks of a rolling one run: what is left is the old ones' end and the bake.
-    let up = stage == ROLLING && service.desired > 0 && rollout.native.most >= service.desired;
+    // All tasks of a rolling one run and the old ones are gone, which ECS ends only for healthy ones: what is left is the bake.
+    // That the new ones run says nothing: they may never be healthy.
+    let most = rollout.native.most;
+    let up = stage == ROLLING && service.desired > 0 && most >= service.desired && service.running <= most;
     let coming_up = BEFORE_TRAFFIC.contains(&stage.as_str()) || stage == ROLLING && !up;
     let until = if coming_up {
         rollout.native.up_since.unwrap_or(rollout.since).plus(config.start_deadline)

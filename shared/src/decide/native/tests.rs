@@ -825,6 +825,7 @@ fn law_13_linear_steps_and_rolling_tasks_that_move_are_not_standing_still() {
         scene.newest().running = running;
         scene.look(&[]);
     }
+    scene.service().running = 4;
     scene.now = scene.now.plus(Span::mins(60));
     scene.look(&[]);
     assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "all tasks run; it bakes");
@@ -1019,4 +1020,18 @@ fn a_rollback_after_somebody_elses_deployment_goes_to_what_was_live_before_that(
         scene.look(&[]);
     }
     assert!(matches!(scene.done.last(), Some(Action::Deploy { revision: back, .. }) if *back == revision(2)));
+}
+
+#[test]
+fn law_5_rolling_tasks_that_run_beside_the_old_ones_are_not_yet_healthy() {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.service().configuration = json!({});
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    scene.newest().running = 2;
+    scene.service().running = 4;
+    scene.look(&[]);
+    scene.now = scene.now.plus(Span::mins(16));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops(), scene.status.quarantine.len()), ("stopping", 1, 1));
 }
