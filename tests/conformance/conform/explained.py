@@ -92,6 +92,8 @@ BY_TIME = {
 RESPONSES = {
     (r"ecs:(Describe|Register)TaskDefinition", r".*\.conformanceFuture", "unknown member"):
         "planted: a member that no SDK knows yet is told as it was registered",
+    (r"ecs:DescribeServiceDeployments", r".*\.lifecycleStage", r"'PRE_PRODUCTION_TRAFFIC_SHIFT' is not of the enumeration.*"):
+        "the developer guide has this stage, and hooks run at it; the model's enumeration lacks it",
     (r"elb:DescribeTags", r"TagDescriptions\[\]\.Tags", "0 items, less than 1"):
         "the bound is the request's (TagList); a resource without tags has an empty list",
     (r"elb:(Describe|Modify)LoadBalancerAttributes", "Attributes", r"\d+ items, more than 20"):

@@ -18,10 +18,11 @@ def manifest(name, tag, manners=""):
 
 class Service:
     """The parts of one service in AWS. `actions(forward)` and `conditions` shape its rule; `secure` makes its listener
-    HTTPS; `on_listener` makes the listener's default action its route; an `alone` one has no second colour yet."""
+    HTTPS; `on_listener` makes the listener's default action its route; an `alone` one has no second colour yet; a `native` one is
+    one ECS service that ECS's own blue/green deploys."""
 
     def __init__(self, cloud, name, *, actions=None, conditions=None, secure=False, on_listener=False, third=False,
-                 sticky=None, definition=None, alone=False, lines=()):
+                 sticky=None, definition=None, alone=False, native=False, lines=()):
         self.cloud, self.name, self.lines = cloud, name, dict(lines)
         ecr, elb = cloud.client("ecr"), cloud.client("elbv2")
         self.repository = ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"]
@@ -43,9 +44,19 @@ class Service:
             self.route = elb.create_rule(
                 ListenerArn=self.listener, Priority=10, Conditions=conditions, Actions=actions)["Rules"][0]["RuleArn"]
         self._register(definition)
-        self.colours = {"blue": 2} | ({} if alone else {"green": 0})
-        for colour, count in self.colours.items():
-            self._colour(colour, count)
+        self.native, self.configured = native, not alone
+        if native:
+            both = {"alternateTargetGroupArn": self.groups["green"], "productionListenerRule": self.route,
+                    "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ecsInfrastructureRole"}
+            self._service(name, 2, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1},
+                          {"targetGroupArn": self.groups["blue"], "advancedConfiguration": both})
+        else:
+            for colour, count in {"blue": 2, **({} if alone else {"green": 0})}.items():
+                rolling = {"minimumHealthyPercent": 100, "maximumPercent": 200,
+                           "deploymentCircuitBreaker": {"enable": False, "rollback": False}}
+                self._service(f"{name}-{colour}", count, rolling, {"targetGroupArn": self.groups[colour]})
+        for colour in ("blue", *([] if alone else ["green"])):
+            self._alarm(colour)
 
     def push(self, tag, manners=""):
         image = self.cloud.client("ecr").put_image(
@@ -80,24 +91,23 @@ class Service:
                                    "portMappings": [{"containerPort": 8080, "protocol": "tcp"}]}],
             tags=[{"key": "team", "value": "shop"}])
 
-    def _colour(self, colour, count):
-        group = self.groups[colour]
+    def _service(self, name, count, configuration, balancer):
         self.cloud.client("ecs").create_service(
-            cluster=CLUSTER, serviceName=f"{self.name}-{colour}", taskDefinition=self.name, desiredCount=count,
-            launchType="FARGATE", healthCheckGracePeriodSeconds=0,
-            deploymentConfiguration={"minimumHealthyPercent": 100, "maximumPercent": 200,
-                                     "deploymentCircuitBreaker": {"enable": False, "rollback": False}},
+            cluster=CLUSTER, serviceName=name, taskDefinition=self.name, desiredCount=count,
+            launchType="FARGATE", healthCheckGracePeriodSeconds=0, deploymentConfiguration=configuration,
             networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"], "securityGroups": ["sg-local"]}},
-            loadBalancers=[{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}])
+            loadBalancers=[balancer | {"containerName": "app", "containerPort": 8080}])
         self.cloud.client("application-autoscaling").register_scalable_target(
-            ServiceNamespace="ecs", ResourceId=f"service/{CLUSTER}/{self.name}-{colour}",
+            ServiceNamespace="ecs", ResourceId=f"service/{CLUSTER}/{name}",
             ScalableDimension="ecs:service:DesiredCount", MinCapacity=count, MaxCapacity=4, SuspendedState={
                 "DynamicScalingInSuspended": count == 0, "DynamicScalingOutSuspended": count == 0,
                 "ScheduledScalingSuspended": count == 0})
+
+    def _alarm(self, colour):
         self.cloud.client("cloudwatch").put_metric_alarm(
             AlarmName=f"{self.name}-{colour}-5xx", Namespace="AWS/ApplicationELB", MetricName="HTTPCode_Target_5XX_Count",
             Dimensions=[{"Name": "LoadBalancer", "Value": self.balancer.partition("loadbalancer/")[2]},
-                        {"Name": "TargetGroup", "Value": group.rpartition(":")[2]}],
+                        {"Name": "TargetGroup", "Value": self.groups[colour].rpartition(":")[2]}],
             Statistic="Sum", Period=10, EvaluationPeriods=1, Threshold=5, ComparisonOperator="GreaterThanThreshold",
             TreatMissingData="notBreaching")
 
@@ -110,9 +120,12 @@ class Service:
             "engine": f'{{ managed: {{ blue: {name}-blue, green: {name}-green, routes: [ "{self.route}" ] }} }}',
             "strategy": "{ canary: { steps: [ { weight: 20, bake: 2s } ], bake: 2s } }",
             "alarms": f"[ {name}-blue-5xx, {name}-green-5xx ]",
-            "noTraffic": "proceed",
-            "standby": "1s",
-        } | self.lines
+        }
+        if self.native:
+            lines |= {"engine": f"{{ native: {{ service: {name} }} }}", "strategy": "{ blueGreen: { bake: 1m } }"}
+        else:
+            lines |= {"noTraffic": "proceed", "standby": "1s"}
+        lines |= self.lines
         return "".join([f"  - name: {name}\n", *(f"    {key}: {value}\n" for key, value in lines.items())])
 
     def address(self):

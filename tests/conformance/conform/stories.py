@@ -2,7 +2,7 @@
 
 The services live in one local cloud and their stories are told at the same time, a thread each: a good push, a 5XX push that
 the alarm takes back, one whose tasks turn unhealthy, one that a person steers and aborts, one that is refused, one deployed
-by hand and rolled back, one deployed again; and three whose rules and definitions have everything that must survive a
+by hand and rolled back, one deployed again, one whose traffic ECS moves itself; and three whose rules and definitions have everything that must survive a
 rewrite.
 """
 
@@ -97,6 +97,7 @@ class Stories:
         add("pool", secure=True, conditions=METHODS, actions=lambda forward: [COGNITO, forward | {"Order": 9}])
         add("token", secure=True, on_listener=True, actions=lambda forward: [JWT, forward | {"Order": 3}])
         add("alone", alone=True)
+        add("native", native=True, lines={"hooks": "{ pause: [ PRE_PRODUCTION_TRAFFIC_SHIFT ] }"})
         healthy = lambda service: sum(  # noqa: E731
             target["TargetHealth"]["State"] == "healthy" for target in self.cloud.client("elbv2").describe_target_health(
                 TargetGroupArn=service.groups["blue"])["TargetHealthDescriptions"])
@@ -105,7 +106,7 @@ class Stories:
         # The first pushes are told as ones that nobody is configured for: configured earlier, they would be candidates.
         until("the first pushes are told", lambda: len(self.cloud.page("slack")) >= len(self.services))
         text = "version: 1\nservices:\n" + "".join(
-            service.yaml() for service in self.services.values() if "green" in service.colours)
+            service.yaml() for service in self.services.values() if service.configured)
         (self.directory / "flipback.yaml").write_text(text)
 
     def whole_definition(self, service):
@@ -224,6 +225,17 @@ class Stories:
         self.push("refused")
         self.ends("refused", "refused")
 
+    def native(self):
+        waits = lambda: "waits for you" in json.dumps(self.cloud.page("slack")) and (self.running("native") or {})  # noqa: E731
+        self.push("native")
+        until("the pause of native is told", waits, seconds=180, every=1.5)
+        self.command("promote native --wait --timeout 4m")
+        self.push("native", tag="1.2.0")
+        paused = lambda: (self.running("native") or {}).get("what", "").endswith("1.2.0") and (  # noqa: E731
+            "PRE_PRODUCTION" in self._service("native")["waiting"])
+        until("the second pause of native", paused, seconds=180, every=1.5)
+        self.command("abort native --wait --timeout 4m")
+
     def completes(self, name):
         self.push(name)
         self.ends(name, "completed")
@@ -247,7 +259,7 @@ class Stories:
         self.command("apply --unchecked")
         self.command("status")
         self.told.before = self.look()
-        stories = [self.good, self.again, self.back, self.alarmed, self.sick, self.steered, self.refused]
+        stories = [self.good, self.again, self.back, self.alarmed, self.sick, self.steered, self.refused, self.native]
         stories += [lambda name=name: self.completes(name) for name in ("whole", "pool", "token")]
         with ThreadPoolExecutor(len(stories)) as threads:
             running = [threads.submit(story) for story in stories]
