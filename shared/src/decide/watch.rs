@@ -172,9 +172,20 @@ pub(super) fn foreign(draft: &mut Draft<'_>, rollout: &mut Rollout) -> bool {
     let text = super::idle::print(&found);
     if confirmed {
         put_right(draft, rollout, &found, &text);
+        // A flip back of ours is sent although the store cannot save it (law 2), and is not remembered then.
+        let home = |route: &RouteArn, now: &Weights| {
+            rollout.routes.get(route).is_some_and(|expected| same_shares(now, &expected.home))
+        };
+        let why = if found.iter().all(|(route, now)| home(route, now)) {
+            format!(
+                "the traffic is back on the stable side, by somebody else or by a flip that could not be saved: {text}"
+            )
+        } else {
+            format!("somebody else changed the weights: {text}")
+        };
         draft.call(
             rollout,
-            format!("somebody else changed the weights: {text}"),
+            why,
             "flipback resume takes them as a new beginning and goes on; flipback abort brings the traffic back",
         );
     }

@@ -227,3 +227,18 @@ fn law_14_what_was_forced_out_of_quarantine_does_not_go_along_with_the_next_push
     assert_eq!(crate::decide::draft::what(&rollout.candidate), "shop-proxy:v3.0.0");
     assert!(declined_deploy, "and that is told");
 }
+
+#[test]
+fn law_15_weights_on_the_stable_side_are_not_laid_to_somebody_else_for_sure() {
+    let mut scene = Scene::pushed_until("baking");
+    // A flip back was written, the store did not take the status, and ECS has replaced the tasks that ailed.
+    scene.weigh(100, 0);
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        scene.look(&[]);
+        all.extend(told(&scene));
+        scene.pass(Span::secs(10));
+    }
+    let [Milestone::Call { why, .. }] = &all[..] else { panic!("{all:?}") };
+    assert!(why.contains("could not be saved"), "{why}");
+}
