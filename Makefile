@@ -73,10 +73,10 @@ conformance: prerequisites
 		$(CARGO) build --locked $(PACKAGES) && tests/conformance/run; \
 	fi
 
-#   make sim       simulated schedules with faults, every law checked: make sim SEEDS=100000
+#   make sim       simulated schedules with faults, every law checked: make sim SEEDS=100000; make sim ENGINE=native
 SEEDS ?= 50000
 sim: prerequisites
-	$(CARGO) run --locked --profile sim -p sim -- --seeds $(SEEDS)
+	$(CARGO) run --locked --profile sim -p sim -- $(if $(ENGINE),--engine $(ENGINE)) --seeds $(SEEDS)
 
 #   make explore   the loop over every history of a small world: make explore EXPLORE="--events 1 --faults 1 --only person,late"
 EXPLORE ?= --events 1

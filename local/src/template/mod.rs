@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(template.outputs["TableName"], "flipback");
         let hook = "arn:aws:lambda:eu-west-1:123456789012:function:flipback-LifecycleHook";
         assert_eq!(template.outputs["LifecycleHookArn"], hook);
-        assert_eq!(template.functions[2].concurrency, Some(5));
+        assert_eq!(template.functions[2].concurrency, Some(25));
     }
 
     #[test]
