@@ -154,6 +154,22 @@ impl DeploymentStatus {
         }
     }
 
+    /// Whether it goes forward, as far as this release knows its word.
+    #[must_use]
+    pub fn forward(&self) -> bool {
+        match self {
+            DeploymentStatus::Pending | DeploymentStatus::InProgress => true,
+            DeploymentStatus::Successful
+            | DeploymentStatus::Stopped
+            | DeploymentStatus::StopRequested
+            | DeploymentStatus::RollbackRequested
+            | DeploymentStatus::RollbackInProgress
+            | DeploymentStatus::RollbackSuccessful
+            | DeploymentStatus::RollbackFailed
+            | DeploymentStatus::Other(_) => false,
+        }
+    }
+
     /// Whether it goes on by itself. A word this release does not know may.
     #[must_use]
     pub fn running(&self) -> bool {

@@ -119,18 +119,7 @@ fn how(deployment: &ServiceDeployment) -> String {
 
 /// A deployment of a rollout that was taken back, which landed after all, and which goes on.
 pub(super) fn late(draft: &Draft<'_>, deployment: &ServiceDeployment) -> bool {
-    let moving = match deployment.status {
-        DeploymentStatus::Pending | DeploymentStatus::InProgress => true,
-        DeploymentStatus::Successful
-        | DeploymentStatus::Stopped
-        | DeploymentStatus::StopRequested
-        | DeploymentStatus::RollbackRequested
-        | DeploymentStatus::RollbackInProgress
-        | DeploymentStatus::RollbackSuccessful
-        | DeploymentStatus::RollbackFailed
-        | DeploymentStatus::Other(_) => false,
-    };
-    moving && held(draft, deployment)
+    deployment.status.forward() && held(draft, deployment)
 }
 
 /// It is of the last rollout, whose image is to blame and was not released: the live revision that somebody deploys again

@@ -252,21 +252,7 @@ pub(crate) fn not_saved(cloud: &mut Cloud, pid: Pid, save: &Save<'_>) {
     let acting = proc.loaded.as_deref().map(|record| Record { status: save.status.clone(), ..record.clone() });
     proc.acting = acting.map(Rc::new);
     let Some(honest) = proc.honest.clone() else { return };
-    let goes_on = match own(rollout, &honest).map(|own| own.status.clone()) {
-        Some(DeploymentStatus::Pending | DeploymentStatus::InProgress) => true,
-        Some(
-            DeploymentStatus::Successful
-            | DeploymentStatus::Stopped
-            | DeploymentStatus::StopRequested
-            | DeploymentStatus::RollbackRequested
-            | DeploymentStatus::RollbackInProgress
-            | DeploymentStatus::RollbackSuccessful
-            | DeploymentStatus::RollbackFailed
-            | DeploymentStatus::Other(_),
-        )
-        | None => false,
-    };
-    if goes_on {
+    if own(rollout, &honest).is_some_and(|own| own.status.forward()) {
         proc.owes_back = true;
     }
 }

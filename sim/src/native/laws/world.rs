@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use shared::observation::{AlarmState, DeploymentStatus, Observation, Reading};
+use shared::observation::{AlarmState, Observation, Reading};
 use shared::rollout::{Outcome, Phase, Rollout, Status, Wish};
 
 use super::super::truth::{self, Deployment};
@@ -10,21 +10,6 @@ use super::{lands_late, own, read, state};
 use crate::cloud::Cloud;
 use crate::plots::Plot;
 use crate::setup::START;
-
-/// Forward, as ECS says it.
-fn goes_on(status: &DeploymentStatus) -> bool {
-    match status {
-        DeploymentStatus::Pending | DeploymentStatus::InProgress => true,
-        DeploymentStatus::Successful
-        | DeploymentStatus::Stopped
-        | DeploymentStatus::StopRequested
-        | DeploymentStatus::RollbackRequested
-        | DeploymentStatus::RollbackInProgress
-        | DeploymentStatus::RollbackSuccessful
-        | DeploymentStatus::RollbackFailed
-        | DeploymentStatus::Other(_) => false,
-    }
-}
 
 /// Law 2: a process that read an alarm after the first traffic has not gone on.
 pub(crate) fn looked(cloud: &mut Cloud, seen: &Observation, status: &Status) {
@@ -35,7 +20,7 @@ pub(crate) fn looked(cloud: &mut Cloud, seen: &Observation, status: &Status) {
     }
     let Some(own) = own(rollout, seen) else { return };
     let rolling = read(seen).is_some_and(|service| service.strategy() == "ROLLING");
-    if !goes_on(&own.status) || own.weight.tenths() == 0 && !rolling {
+    if !own.status.forward() || own.weight.tenths() == 0 && !rolling {
         return;
     }
     let fires = seen.alarms.iter().find(|(name, reading)| {
@@ -95,7 +80,7 @@ fn silent(cloud: &mut Cloud, rollout: &Rollout) {
 
 /// Law 2 and law 14: the deployment of what was taken back is stopped, and so is one whose alarm fires.
 fn harmed(cloud: &mut Cloud, rollout: &Rollout, all: &[Deployment]) {
-    let forward = all.first().filter(|one| goes_on(&one.status));
+    let forward = all.first().filter(|one| one.status.forward());
     let mine = forward.filter(|one| rollout.native.deployment.as_ref() == Some(&one.arn)).cloned();
     let stopping = matches!(rollout.phase, Phase::Stopping { .. });
     let harm = match &mine {
@@ -123,7 +108,7 @@ fn harmed(cloud: &mut Cloud, rollout: &Rollout, all: &[Deployment]) {
 
 /// Law 14: a deployment that Flipback made of a rollout it took back does not go on.
 fn late(cloud: &mut Cloud, all: &[Deployment], status: &Status) {
-    let newest = all.first().filter(|one| goes_on(&one.status)).cloned();
+    let newest = all.first().filter(|one| one.status.forward()).cloned();
     let of_ended = newest.filter(|one| {
         let taken_back = state(cloud).taken_back.contains(&one.revision);
         let made = state(cloud).made.get(&one.arn).map(|(id, _)| id.clone());
