@@ -193,6 +193,7 @@ fn deployment(one: &Value, revision: RevisionArn, groups: Vec<TargetGroupArn>) -
         has_source: source,
         hooks: list(&one["lifecycleHookDetails"]).map(hook).collect(),
         triggered: list(&one["alarms"]["triggeredAlarmNames"]).map(text).collect(),
+        broken: one["deploymentCircuitBreaker"]["status"] == "TRIGGERED",
     }
 }
 

@@ -10,7 +10,7 @@ use shared::config::Mode;
 use shared::ids::ServiceName;
 use shared::notice::{Milestone, Notice, tell};
 use shared::ports::{Record, Store as _, StoreError};
-use shared::rollout::{Candidate, IntentKind, Phase, Target};
+use shared::rollout::{Candidate, IntentKind, Phase, Rollout, Target};
 use shared::time::Time;
 
 /// So many notices back something that went wrong is looked for.
@@ -119,6 +119,32 @@ fn told(notice: &Notice) -> Told {
     Told { at: notice.at.to_string(), title: telling.title, body: telling.body, advice: telling.advice }
 }
 
+/// What a person who was called can do.
+fn called(name: &ServiceName, rollout: &Rollout) -> String {
+    match rollout.phase {
+        Phase::Returning { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } => {
+            format!("it goes on trying; flipback abort {name} --give-up ends it as it stands")
+        }
+        Phase::Deploying if rollout.native.stuck => format!(
+            "flipback rollback {name} deploys the previous revision, a push the next one; flipback abort {name} --give-up ends it as it stands"
+        ),
+        Phase::Deploying if rollout.native.paused => {
+            format!("then flipback promote {name} answers the pause that waits, flipback abort {name} takes it back")
+        }
+        Phase::Deploying => format!("ECS moves the traffic by itself; flipback abort {name} takes it back"),
+        Phase::Holding
+        | Phase::Registering { .. }
+        | Phase::Starting
+        | Phase::Shifting { .. }
+        | Phase::Baking { .. }
+        | Phase::Standby { .. }
+        | Phase::Retiring
+        | Phase::Resting => format!(
+            "then flipback resume {name} goes on from the weights as they are, flipback abort {name} takes it back"
+        ),
+    }
+}
+
 /// What can be done now, by where it stands.
 fn todo(record: &Record, now: Time) -> String {
     let (status, name) = (&record.status, &record.config.name);
@@ -148,9 +174,7 @@ fn todo(record: &Record, now: Time) -> String {
         return holding(name, &rollout.candidate);
     }
     if rollout.called || rollout.routes.values().any(|expected| expected.foreign_since.is_some()) {
-        return format!(
-            "a person must look at what it waits for; then flipback resume {name} goes on from the weights as they are, flipback abort {name} takes it back"
-        );
+        return format!("a person must look at what it waits for; {}", called(name, rollout));
     }
     match rollout.phase {
         Phase::Holding => holding(name, &rollout.candidate),
@@ -296,6 +320,23 @@ mod tests {
             assert!(todo(&record, fixture::START).contains("resume"), "{name}");
         }
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn who_was_called_is_told_only_what_can_be_done_there() {
+        for (phase, word) in [
+            (Phase::Baking { step: 0, promoted: false }, "resume"),
+            (Phase::Returning { cause: Cause::Superseded }, "--give-up"),
+            (Phase::Stopping { cause: Cause::Superseded }, "--give-up"),
+            (Phase::Deploying, "abort"),
+        ] {
+            let mut record = fixture::record();
+            let mut rollout = fixture::rollout(17, phase);
+            rollout.called = true;
+            record.status.rollout = Some(rollout);
+            let said = todo(&record, fixture::START);
+            assert!(said.contains(word) && (word == "resume" || !said.contains("resume")), "{said}");
+        }
     }
 
     #[test]

@@ -108,6 +108,9 @@ pub struct ServiceDeployment {
     pub hooks: Vec<Hook>,
     /// Alarms that ECS itself saw firing.
     pub triggered: Vec<String>,
+    /// ECS's circuit breaker has opened (`deploymentCircuitBreaker.status` is TRIGGERED).
+    #[serde(default)]
+    pub broken: bool,
 }
 
 /// `status` of a service deployment. There is no FAILED.

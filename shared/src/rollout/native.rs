@@ -30,6 +30,9 @@ pub struct NativeRun {
     /// The new revision's share of the production traffic, as ECS said last.
     #[serde(default)]
     pub weight: Share,
+    /// The last look that saw none of it, before the first.
+    #[serde(default)]
+    pub none_at: Option<Time>,
     /// Since when the new tasks are waited for: begins anew after a person's pause and when more of them run.
     #[serde(default)]
     pub up_since: Option<Time>,

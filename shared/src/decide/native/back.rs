@@ -18,7 +18,7 @@ pub(in super::super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause
     if let Ok(service) = service(draft)
         && let Some(own) = own(rollout, service)
     {
-        weigh(rollout, service, own);
+        weigh(draft, rollout, service, own);
     }
     let what = what(&rollout.candidate);
     let weight = rollout.native.weight.ceil();
@@ -89,7 +89,7 @@ pub(in super::super) fn stopping(draft: &mut Draft<'_>, mut rollout: Rollout, ca
         return Some(rollout);
     };
     rollout.native.deployment = Some(own.arn.clone());
-    weigh(&mut rollout, service, own);
+    weigh(draft, &mut rollout, service, own);
     match &own.status {
         DeploymentStatus::RollbackSuccessful => return back(draft, rollout, cause),
         DeploymentStatus::Successful => return too_late(draft, rollout, cause, own),

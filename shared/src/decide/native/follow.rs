@@ -5,12 +5,12 @@ use crate::ids::Colour;
 use crate::notice::Milestone;
 use crate::observation::{DeploymentStatus, NativeReading, ServiceDeployment};
 use crate::rollout::{Cause, Outcome, Rollout, Target, Wish};
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 use super::super::draft::{Draft, what};
 use super::super::{alarms, hold, inbox};
 use super::back::turn;
-use super::watch::late;
+use super::watch::{foreign, late};
 use super::{astray, clock, gates, newer, own, service};
 
 /// A rolling deployment has no stages: it brings its tasks up until it is over.
@@ -53,7 +53,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
     rollout.native.deployment = Some(own.arn.clone());
     rollout.arrived = true;
     clock::note(draft, &mut rollout, service, own);
-    weigh(&mut rollout, service, own);
+    weigh(draft, &mut rollout, service, own);
     let stage = stage_of(own);
     // How ours ended comes first: what came after it does not change that.
     match &own.status {
@@ -135,12 +135,21 @@ pub(super) fn superseded(draft: &mut Draft<'_>, rollout: Rollout, other: &Servic
     None
 }
 
+/// How much older than its time a look at ECS may be, clocks that differ included.
+const STALE: Span = Span::secs(10);
+
 /// The new revision's traffic as ECS says it; from the first on alarms speak of it, and going back is no cancelling.
-pub(super) fn weigh(rollout: &mut Rollout, service: &NativeReading, own: &ServiceDeployment) {
+pub(super) fn weigh(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeReading, own: &ServiceDeployment) {
     rollout.native.weight = own.weight;
-    let moves = service.strategy() != "ROLLING";
-    if rollout.first_shift.is_none() && (own.weight.tenths() > 0 || !moves) {
-        rollout.first_shift = Some(own.created.max(rollout.started_at));
+    if rollout.first_shift.is_some() {
+        return;
+    }
+    if own.weight.tenths() > 0 || service.strategy() == ROLLING {
+        // When ECS moved the first is not told: after the last look that saw none.
+        let none = rollout.native.none_at.map_or(Time(0), |at| at.minus(STALE));
+        rollout.first_shift = Some(own.created.max(rollout.started_at).max(none));
+    } else {
+        rollout.native.none_at = Some(draft.seen.at);
     }
 }
 
@@ -155,7 +164,7 @@ fn by_ecs(own: &ServiceDeployment) -> Cause {
     let reason = if own.reason.is_empty() { "ECS goes back by itself".to_owned() } else { own.reason.clone() };
     match own.triggered.first() {
         Some(alarm) => Cause::Alarm { alarm: alarm.clone(), reason },
-        None if reason.contains("circuit breaker") => Cause::Unhealthy(reason),
+        None if own.broken || reason.contains("circuit breaker") => Cause::Unhealthy(reason),
         None => Cause::Failed(reason),
     }
 }
@@ -181,6 +190,9 @@ fn start(draft: &mut Draft<'_>, mut rollout: Rollout, service: &NativeReading) -
     }
     let lost_after = draft.margins.forward.0 + draft.margins.effect_lifetime.0;
     let in_flight = rollout.native.resent.is_some_and(|at| draft.now.since(at).0 <= lost_after);
+    if let Some(newest) = service.deployments.first().filter(|newest| !late(draft, newest)) {
+        foreign(draft, newest);
+    }
     let other = service.deployments.iter().find(|deployment| deployment.status.running());
     if let Some(other) = other {
         if late(draft, other) {

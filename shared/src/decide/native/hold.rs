@@ -10,7 +10,7 @@ use crate::rollout::{Outcome, Phase, Rollout, Target};
 use super::super::draft::{Draft, what};
 use super::super::hold::{Not, alarms, ever, unknown};
 use super::service;
-use super::watch::late;
+use super::watch::{foreign, late};
 
 /// Every precondition of a native deployment.
 pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, native: &Native) -> Result<(), Not> {
@@ -27,6 +27,9 @@ pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, nati
     };
     if let Some((why, advice)) = &service.undrivable {
         return ever(format!("{}: {why}", native.service), advice.clone());
+    }
+    if let Some(newest) = service.deployments.first().filter(|newest| !late(draft, newest)) {
+        foreign(draft, newest);
     }
     if let Some(running) = service.deployments.iter().find(|deployment| deployment.status.running()) {
         // Law 14: what was taken back and landed after all is not waited for.

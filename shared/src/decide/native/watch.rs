@@ -37,6 +37,12 @@ pub(in super::super) fn idle(draft: &mut Draft<'_>) {
         draft.wait(Waiting::EcsBack(format!("a late deployment of {}", newest.revision.short())));
         return;
     }
+    foreign(draft, newest);
+}
+
+/// Takes note of the newest deployment while none of the present rollout's is there: what somebody else began is told, and how it
+/// ended.
+pub(super) fn foreign(draft: &mut Draft<'_>, newest: &ServiceDeployment) {
     let ours = ours(draft, newest);
     // Since the last rollout, or since the first look of all.
     let news = match &draft.status.last {

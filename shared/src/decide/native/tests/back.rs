@@ -1,0 +1,185 @@
+//! The way back of a native deployment.
+
+use super::*;
+
+#[test]
+fn law_15_a_person_takes_back_what_has_traffic_although_no_look_has_seen_it_yet() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.newest().stage = Some("BAKE_TIME".to_owned());
+    scene.newest().weight = Share::from(100);
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    assert!(matches!(scene.told.last(), Some(Milestone::GoingBack { weight: 100, .. })), "{:?}", scene.told.last());
+    scene.newest().status = DeploymentStatus::RollbackSuccessful;
+    scene.look(&[]);
+    assert!(matches!(scene.outcome(), Outcome::RolledBack(Cause::Person(_))));
+    assert!(matches!(scene.told.last(), Some(Milestone::RolledBack { .. })));
+}
+
+#[test]
+fn law_2_an_alarm_in_the_bake_stops_the_deployment_and_it_is_followed_until_ecs_is_back() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("stopping", 1));
+    assert!(scene.last.as_ref().is_some_and(|decision| decision.effects[0].is_back()));
+    scene.newest().status = DeploymentStatus::RollbackInProgress;
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("stopping", 1));
+    assert!(!scene.told.iter().any(|told| matches!(told, Milestone::RolledBack { .. })), "not before it was read");
+    scene.newest().status = DeploymentStatus::RollbackSuccessful;
+    scene.look(&[]);
+    assert!(matches!(scene.outcome(), Outcome::RolledBack(Cause::Alarm { .. })));
+    assert!(matches!(scene.told.last(), Some(Milestone::RolledBack { .. })));
+    assert_eq!(scene.status.quarantine.len(), 1);
+}
+
+#[test]
+fn law_2_a_told_alarm_stops_it_although_nothing_can_be_read() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.seen.native = Reading::Unknown("throttled".to_owned());
+    let fired = IntentKind::AlarmFired { alarm: "shop-5xx".to_owned(), at: scene.now, reason: "31 > 5".to_owned() };
+    scene.look(&[fired]);
+    assert_eq!((scene.phase(), scene.stops()), ("stopping", 1));
+    scene.look(&[]);
+    assert_eq!(scene.stops(), 2, "asked again: nobody knows whether it took");
+}
+
+#[test]
+fn law_13_a_stop_that_does_not_take_calls_a_person_and_so_does_a_rollback_that_failed() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    scene.now = scene.now.plus(Span::mins(11));
+    scene.look(&[]);
+    let calls = |scene: &Scene| scene.told.iter().filter(|told| matches!(told, Milestone::Call { .. })).count();
+    assert_eq!((scene.phase(), calls(&scene)), ("stopping", 1));
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    scene.newest().status = DeploymentStatus::RollbackFailed;
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), calls(&scene)), ("stopping", 1));
+    scene.look(&[IntentKind::GiveUp { rollout: scene.id() }]);
+    assert!(matches!(scene.outcome(), Outcome::GivenUp(_)));
+}
+
+#[test]
+fn law_15_a_stop_that_came_after_the_end_is_told_and_the_previous_revision_redeployed() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.service().task_definition = revision(2);
+    scene.look(&[]);
+    assert!(
+        scene.told.iter().any(|told| matches!(told, Milestone::Call { why, .. } if why.contains("before it could")))
+    );
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!(scene.deploys(), 2);
+    assert!(matches!(scene.done.last(), Some(Action::Deploy { revision: again, .. }) if *again == revision(1)));
+}
+
+#[test]
+fn law_13_a_stop_that_is_not_allowed_calls_a_person_at_once() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    let (effect, reason) = ("stop deployment d2".to_owned(), "AccessDenied: StopServiceDeployment".to_owned());
+    scene.seen.failures = vec![EffectFailure { effect, reason, permanent: true }];
+    scene.look(&[]);
+    let told = |told: &&Milestone| matches!(told, Milestone::Call { why, .. } if why.contains("AccessDenied"));
+    assert_eq!((scene.phase(), scene.told.iter().filter(told).count()), ("stopping", 1));
+    assert_eq!(scene.stops(), 2, "and it is asked again");
+}
+
+#[test]
+fn law_15_a_stop_that_came_too_late_brings_the_previous_revision_back_before_what_waits() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    let rollout = scene.status.rollout.as_mut().expect("a rollout");
+    rollout.config.on_new_push = crate::config::OnNewPush::Queue;
+    let newer = image("1.2.0", 3, scene.now);
+    scene.look(&[IntentKind::Push { image: newer }]);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.service().task_definition = revision(2);
+    scene.look(&[]);
+    scene.look(&[]);
+    let brought = scene.status.rollout.as_ref().map(|rollout| rollout.candidate.target.clone());
+    assert_eq!(brought, Some(Target::Revision(revision(1))));
+    assert!(scene.told.iter().any(|told| matches!(told, Milestone::Refused { what, .. } if what.contains("1.2.0"))));
+}
+
+#[test]
+fn law_14_a_stop_that_came_too_late_does_not_overwrite_what_somebody_deployed_since() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    scene.newest().status = DeploymentStatus::Successful;
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::InProgress));
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys()), ("idle", 1));
+    assert!(matches!(scene.outcome(), Outcome::Superseded(_)));
+}
+
+#[test]
+fn law_13_what_ecs_ended_without_going_back_gives_way_to_a_rollback_or_a_push() {
+    let stuck = || {
+        let mut scene = Scene::at("BAKE_TIME", 100);
+        scene.newest().status = DeploymentStatus::Stopped;
+        scene.newest().reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
+        scene.service().task_definition = revision(2);
+        scene.look(&[]);
+        scene.look(&[]);
+        assert_eq!((scene.phase(), calls(&scene), scene.status.quarantine.len()), ("deploying", 1, 1));
+        scene
+    };
+    let mut scene = stuck();
+    scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert!(matches!(scene.done.last(), Some(Action::Deploy { revision: back, .. }) if *back == revision(1)));
+    assert!(
+        !scene.told.iter().any(|told| matches!(told, Milestone::GoingBack { .. })),
+        "there is nothing to take back"
+    );
+    let mut scene = stuck();
+    let fix = image("1.2.0", 3, scene.now);
+    scene.look(&[IntentKind::Push { image: fix }]);
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "registering");
+    let base = scene.status.rollout.as_ref().and_then(|rollout| rollout.stable_revision.clone());
+    assert_eq!(base, Some(revision(1)), "not the failed one");
+}
+
+#[test]
+fn a_rollback_is_not_taken_back_by_the_alarm_of_what_it_cures_nor_replaced_by_a_push() {
+    let mut scene = Scene::new("asDeclared");
+    let to = Some(revision(1));
+    scene.service().task_definition = revision(2);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[IntentKind::Rollback { rollout: None, to }]);
+    let newer = image("1.2.0", 3, scene.now);
+    scene.look(&[IntentKind::Push { image: newer }]);
+    scene.look(&[]);
+    assert!(
+        matches!(scene.done.last(), Some(Action::Deploy { revision: back, .. }) if *back == revision(1)),
+        "{:?} {:?} {:?}",
+        scene.phase(),
+        scene.waits(),
+        scene.told
+    );
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(1, now, DeploymentStatus::InProgress));
+    scene.alarm(AlarmState::Ok);
+    scene.stage("BAKE_TIME", 100);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0));
+}

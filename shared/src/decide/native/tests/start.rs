@@ -1,0 +1,215 @@
+//! Before and at the start of a native deployment.
+
+use super::*;
+
+#[test]
+fn a_good_push_is_registered_deployed_followed_and_completed_without_a_weight_written() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    assert!(matches!(scene.waits(), Waiting::Stage { stage, .. } if stage == "SCALE_UP"));
+    scene.stage("BAKE_TIME", 100);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.outcome()), ("idle", &Outcome::Completed));
+    assert!(matches!(scene.told.first(), Some(Milestone::Deploying { .. })));
+    assert!(matches!(scene.told.last(), Some(Milestone::Completed { .. })));
+    assert_eq!((scene.deploys(), scene.stops()), (1, 0));
+    let ours = |action: &Action| match action {
+        Action::Register { .. } | Action::Deploy { .. } | Action::Tidy { .. } => true,
+        Action::Start { .. }
+        | Action::Scale { .. }
+        | Action::Weights { .. }
+        | Action::Scaling { .. }
+        | Action::Stop { .. }
+        | Action::Continue { .. } => false,
+    };
+    assert!(scene.done.iter().all(ours), "{:?}", scene.done);
+}
+
+#[test]
+fn only_a_strategy_of_ours_sends_a_configuration_and_then_the_whole_one() {
+    let sent = |scene: &Scene| {
+        let find = |action: &Action| match action {
+            Action::Deploy { configuration, .. } => Some(configuration.clone()),
+            _ => None,
+        };
+        scene.done.iter().find_map(find).expect("a deployment")
+    };
+    assert_eq!(sent(&Scene::pushed("asDeclared")), None);
+    let configuration = sent(&Scene::pushed("{ blueGreen: { bake: 5m } }")).expect("a configuration");
+    assert_eq!(configuration, json!({ "strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5 }));
+}
+
+#[test]
+fn law_3_a_start_whose_answer_was_lost_is_found_and_not_repeated() {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.look(&[]);
+    assert_eq!(scene.deploys(), 1, "it may still land");
+    let created = scene.now.minus(Span::secs(40));
+    scene.service().deployments.insert(0, deployment(2, created, DeploymentStatus::InProgress));
+    for _ in 0..8 {
+        scene.look(&[]);
+    }
+    assert_eq!(scene.deploys(), 1);
+}
+
+#[test]
+fn law_3_a_start_that_never_landed_is_sent_again_once_it_no_longer_can() {
+    let mut scene = Scene::pushed("asDeclared");
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!(scene.deploys(), 2);
+}
+
+#[test]
+fn law_3_a_redeploy_is_not_taken_for_the_deployment_of_the_same_revision_just_before_it() {
+    let mut scene = Scene::new("asDeclared");
+    let lately = scene.now.minus(Span::secs(30));
+    scene.newest().created = lately;
+    scene.look(&[IntentKind::Redeploy]);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys()), ("deploying", 1), "{:?}", scene.waits());
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(1, now, DeploymentStatus::Successful));
+    scene.newest().arn.push_str("-again");
+    scene.look(&[]);
+    assert_eq!(scene.outcome(), &Outcome::Completed);
+}
+
+#[test]
+fn law_14_a_start_that_ecs_has_taken_back_already_is_not_made_again() {
+    let mut scene = Scene::pushed("asDeclared");
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::RollbackSuccessful));
+    scene.newest().reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
+    for _ in 0..6 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys(), scene.stops()), ("idle", 1, 0));
+    assert!(matches!(scene.outcome(), Outcome::Cancelled(Cause::Unhealthy(_))), "{:?}", scene.outcome());
+    assert_eq!(scene.status.quarantine.len(), 1);
+}
+
+#[test]
+fn law_6_an_alarm_that_fires_holds_the_push_because_ecs_would_ignore_it() {
+    let mut scene = Scene::new("asDeclared");
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+    for _ in 0..5 {
+        scene.look(&[]);
+    }
+    assert_eq!(scene.phase(), "holding");
+    assert!(matches!(scene.waits(), Waiting::AlarmsFiring(names) if names == &["shop-5xx"]));
+    scene.alarm(AlarmState::Ok);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "registering");
+}
+
+#[test]
+fn law_6_an_alarm_that_begins_to_fire_after_the_hold_keeps_the_deployment_from_being_sent() {
+    for loud in [alarm(AlarmState::Alarm), Reading::Unknown("throttled".to_owned())] {
+        let mut scene = Scene::new("asDeclared");
+        scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+        scene.look(&[]);
+        scene.look(&[]);
+        assert_eq!(scene.phase(), "registering", "{:?}", scene.waits());
+        scene.seen.registered = Reading::Known(Some(revision(2)));
+        scene.seen.alarms.insert("shop-5xx".into(), loud);
+        for _ in 0..3 {
+            scene.look(&[]);
+        }
+        assert_eq!((scene.phase(), scene.deploys()), ("deploying", 0), "{:?}", scene.waits());
+        scene.alarm(AlarmState::Ok);
+        scene.look(&[]);
+        assert_eq!(scene.deploys(), 1);
+    }
+}
+
+#[test]
+fn a_push_waits_while_somebody_else_deploys_or_ecs_goes_back() {
+    let mut scene = Scene::new("asDeclared");
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::RollbackInProgress));
+    scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert!(matches!(scene.waits(), Waiting::OtherDeployment(_)));
+    scene.newest().status = DeploymentStatus::RollbackSuccessful;
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "registering");
+}
+
+#[test]
+fn what_can_never_start_is_refused_with_what_to_change() {
+    let refused = |change: &dyn Fn(&mut NativeReading)| {
+        let mut scene = Scene::new("asDeclared");
+        change(scene.service());
+        scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+        for _ in 0..4 {
+            scene.look(&[]);
+        }
+        match scene.outcome() {
+            Outcome::Refused(why) => why.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let why = refused(&|service| {
+        service.undrivable = Some(("its controller is CODE_DEPLOY".to_owned(), "make it ECS".to_owned()));
+    });
+    assert!(why.contains("CODE_DEPLOY"));
+    let why = refused(&|service| service.traffic = dead_green());
+    assert!(why.contains("shop-green"), "{why}");
+}
+
+#[test]
+fn a_person_may_deploy_the_cure_to_a_service_that_is_dead() {
+    let mut scene = Scene::new("asDeclared");
+    scene.service().traffic = dead_green();
+    let image = image("1.1.0", 2, scene.now);
+    scene.look(&[IntentKind::Deploy { images: vec![image], force: true }]);
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "registering", "{:?}", scene.waits());
+}
+
+#[test]
+fn law_6_weights_that_cannot_be_read_hold_a_start_and_stop_nothing_that_runs() {
+    let mut scene = paused();
+    scene.service().traffic = Reading::Unknown("throttled".to_owned());
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), calls(&scene), scene.stops()), ("deploying", 0, 0));
+    let mut scene = Scene::new("asDeclared");
+    scene.service().traffic = Reading::Unknown("throttled".to_owned());
+    scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+    scene.look(&[]);
+    assert!(matches!(scene.waits(), Waiting::Unknown(_)), "{:?}", scene.waits());
+}
+
+#[test]
+fn a_redeploy_of_what_is_live_is_forced_and_another_revision_never_is() {
+    let forced = |scene: &Scene| {
+        let find = |action: &Action| match action {
+            Action::Deploy { force, .. } => Some(*force),
+            _ => None,
+        };
+        scene.done.iter().filter_map(find).collect::<Vec<bool>>()
+    };
+    let mut scene = Scene::new("asDeclared");
+    scene.look(&[IntentKind::Redeploy]);
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!(forced(&scene), [true], "{:?}", scene.waits());
+    let mut scene = Scene::pushed("asDeclared");
+    // It landed, and the list lags: sent again it must not become a second deployment.
+    scene.service().task_definition = revision(2);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!(forced(&scene), [false, false]);
+}
