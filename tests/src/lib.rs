@@ -55,7 +55,15 @@ impl Scene {
     /// # Errors
     /// See [`Scene::start`].
     pub async fn native(configuration: Value, lines: &[(&str, &str)]) -> anyhow::Result<Scene> {
-        Scene::set_up(options(functions()?), Some(configuration), lines).await
+        Scene::open_native(options(functions()?), configuration, lines).await
+    }
+
+    /// The same, in a cloud of these options.
+    ///
+    /// # Errors
+    /// See [`Scene::start`].
+    pub async fn open_native(options: Options, configuration: Value, lines: &[(&str, &str)]) -> anyhow::Result<Scene> {
+        Scene::set_up(options, Some(configuration), lines).await
     }
 
     async fn set_up(options: Options, native: Option<Value>, lines: &[(&str, &str)]) -> anyhow::Result<Scene> {

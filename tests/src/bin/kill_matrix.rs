@@ -17,7 +17,7 @@ use tokio::time::Instant;
 #[derive(Debug, Parser)]
 #[command(name = "kill_matrix", max_term_width = 120)]
 struct Args {
-    /// Only this story: good, alarm, unhealthy or abort (repeatable)
+    /// Only this story (repeatable): good, alarm, unhealthy, abort, native-good, native-alarm, native-crash or native-abort
     #[arg(long)]
     story: Vec<Story>,
     /// Only this outcome (repeatable): killed-before, killed-after, throttled, failed, lost, answered-late or late
@@ -283,7 +283,11 @@ fn report(args: &Args, run: &Run, took: Duration) -> anyhow::Result<ExitCode> {
         longest(&run.seconds)
     );
     if !run.back.is_empty() {
-        println!("from the alarm to the weights: {:.1} s at most over {} stories", longest(&run.back), run.back.len());
+        println!(
+            "from the alarm to the weights, or to ECS's stop: {:.1} s at most over {} stories",
+            longest(&run.back),
+            run.back.len()
+        );
     }
     for (case, what) in &run.wrong {
         println!(

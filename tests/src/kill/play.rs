@@ -5,7 +5,7 @@ use super::{Called, Case, Story};
 use crate::traffic::Traffic;
 use crate::{SERVICE, Scene, options};
 use local::{CallSeen, Moment, Options};
-use model::Settings;
+use model::{Service, Settings};
 use serde_json::json;
 use shared::rollout::IntentKind;
 use shared::time::Time;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 /// As `quick`, with a shorter deadline for writes, and shorter periods of the metrics that a side must be without requests for.
 /// Where an alarm fires, advance looks seldom: it is on-alarm's to be first.
 fn margins(story: Story) -> String {
-    let look = if story == Story::Alarm { "4s" } else { "1s" };
+    let look = if story.hurts() { "4s" } else { "1s" };
     json!({ "forward": "3s", "effectLifetime": "2s", "drain": "1s", "look": look, "confirm": "1s", "replace": "10s",
         "metricPeriod": "1s", "metricDelay": "2s", "settledLook": "30s" })
     .to_string()
@@ -43,7 +43,7 @@ pub struct Played {
     pub calls: BTreeMap<Called, u64>,
     /// From the push until everything was at rest.
     pub seconds: f64,
-    /// From the alarm until the weights were back, where there was one.
+    /// From the alarm until the weights were back, or ECS was asked to go back, where there was one.
     pub back_seconds: Option<f64>,
 }
 
@@ -90,8 +90,17 @@ async fn attempt(
 ) -> anyhow::Result<()> {
     let mut lines = story.lines().to_vec();
     lines.push(("startDeadline", "1m"));
-    let scene = Scene::open(cloud(story, functions), &lines).await?;
-    let before = Before::of(&scene).await?;
+    let scene = match story.declared() {
+        None => Scene::open(cloud(story, functions), &lines).await?,
+        Some(declared) => {
+            // Declared later: the first deployment of all would bake as long as the push.
+            let scene = Scene::open_native(cloud(story, functions), json!({ "strategy": "ROLLING" }), &lines).await?;
+            let declares = json!({ "cluster": "tests", "service": SERVICE, "deploymentConfiguration": declared });
+            scene.call(Service::Ecs, "UpdateService", declares)?;
+            scene
+        }
+    };
+    let before = Before::of(&scene, story).await?;
     let traffic = Traffic::start(scene.colours.address);
     let calls: Arc<Mutex<BTreeMap<Called, u64>>> = Arc::default();
     count(&scene, calls.clone());
@@ -161,16 +170,13 @@ fn count(scene: &Scene, calls: Arc<Mutex<BTreeMap<Called, u64>>>) {
 /// Follows the story to its end; else what it still waits for.
 async fn follow(scene: &Scene, story: Story) -> Result<(), String> {
     let until = Instant::now() + LIMIT;
-    let mut aborted = false;
     loop {
         let waits = match waits(scene).await {
             Ok(None) => return Ok(()),
             Ok(Some(waits)) => waits,
             Err(error) => format!("{error:#}"),
         };
-        if story == Story::Abort && !aborted {
-            aborted = abort(scene).await.map_err(|error| format!("{error:#}"))?;
-        }
+        person(scene, story).await.map_err(|error| format!("{error:#}"))?;
         if Instant::now() > until {
             return Err(format!("after {} s it waits for {waits}", LIMIT.as_secs()));
         }
@@ -178,14 +184,30 @@ async fn follow(scene: &Scene, story: Story) -> Result<(), String> {
     }
 }
 
-/// A person aborts once the first step bakes, and wakes the loop, as the command does.
-async fn abort(scene: &Scene) -> anyhow::Result<bool> {
+/// A person aborts once the first step bakes, or promotes what waits for it, and wakes the loop, as the command does.
+async fn person(scene: &Scene, story: Story) -> anyhow::Result<()> {
     let record = scene.record().await?;
-    let baking = record.status.rollout.as_ref().filter(|rollout| rollout.phase.name() == "baking");
-    let Some(rollout) = baking else { return Ok(false) };
-    scene.wish(IntentKind::Abort { rollout: rollout.id.clone() }).await?;
-    scene.wake().await?;
-    Ok(true)
+    let Some(rollout) = record.status.rollout.as_ref().filter(|_| record.inbox.is_empty()) else { return Ok(()) };
+    let (phase, native) = (rollout.phase.name(), &rollout.native);
+    let wish = match story {
+        Story::Abort if phase == "baking" => IntentKind::Abort { rollout: rollout.id.clone() },
+        Story::NativeAbort if phase == "deploying" && rollout.first_shift.is_some() => {
+            IntentKind::Abort { rollout: rollout.id.clone() }
+        }
+        Story::NativeGood if native.paused && native.promoted.is_none() => {
+            IntentKind::Promote { rollout: rollout.id.clone(), step: native.gates }
+        }
+        Story::Good
+        | Story::Alarm
+        | Story::Unhealthy
+        | Story::Abort
+        | Story::NativeGood
+        | Story::NativeAlarm
+        | Story::NativeCrash
+        | Story::NativeAbort => return Ok(()),
+    };
+    scene.wish(wish).await?;
+    scene.wake().await
 }
 
 /// What is not at rest yet.

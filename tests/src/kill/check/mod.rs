@@ -1,18 +1,21 @@
 //! What is right in the end, whatever happened to one call.
 //!
 //! The rollout ended as its story says and for its cause; exactly one revision was registered, and it is the old one with
-//! the new image; rules, services and scalable targets are what they were but for what a rollout is for; nothing runs,
-//! waits, or lies in a dead-letter queue; people were told each thing once, in order; no user got an answer that the bad
-//! image itself did not give; and nobody but the functions changed anything, on-alarm nothing but weights.
+//! the new image; the image is in quarantine where it is to blame; nothing waits, or lies in a dead-letter queue; people were
+//! told each thing once, in order; no user got an answer that the bad image itself did not give. What the world must be like,
+//! and who may change it, is told by the engine: `managed` or `native`.
+
+mod managed;
+mod native;
+mod told;
 
 use super::{Case, Story};
 use crate::traffic::Counted;
 use crate::{SERVICE, Scene};
 use anyhow::Context as _;
-use aws::store::StoredNotice;
-use model::Service;
+use model::{JournalEntry, Service};
 use serde_json::{Value, json};
-use shared::notice::{slack, sns};
+use shared::ports::Record;
 use shared::rollout::Outcome;
 use shared::time::Time;
 
@@ -23,6 +26,8 @@ pub(super) struct Before {
     services: Value,
     scaling: Value,
     definition: Value,
+    /// Service deployments of a native service so far.
+    deployments: usize,
     /// Journal entries, posts and messages so far.
     journal: usize,
     posts: usize,
@@ -41,12 +46,17 @@ pub(super) struct End<'a> {
 }
 
 impl Before {
-    pub(super) async fn of(scene: &Scene) -> anyhow::Result<Before> {
+    pub(super) async fn of(scene: &Scene, story: Story) -> anyhow::Result<Before> {
+        let (deployments, names) = match story.declared() {
+            None => (0, managed::SERVICES),
+            Some(_) => (native::deployments(scene)?.len(), native::SERVICES),
+        };
         Ok(Before {
             rules: rules(scene)?,
-            services: services(scene)?,
-            scaling: scaling(scene)?,
+            services: services(scene, names)?,
+            scaling: scaling(scene, names)?,
             definition: definition(scene, 1)?,
+            deployments,
             journal: scene.cloud.with_world(|world| world.journal().len()),
             posts: scene.cloud.slack_posts().len(),
             messages: scene.cloud.sns_messages().len(),
@@ -66,11 +76,21 @@ pub(super) async fn all(end: &End<'_>) -> anyhow::Result<Vec<String>> {
     }
     wrong.unless(record.status.rollouts == 1, || format!("{} rollouts ran", record.status.rollouts));
     revision(end, &mut wrong)?;
-    world(end, completed, &mut wrong)?;
-    writers(end, &mut wrong);
+    quarantine(end, &record, &mut wrong);
+    match end.story.declared() {
+        None => {
+            managed::world(end, completed, &mut wrong)?;
+            writers(end, managed::may, &mut wrong);
+        }
+        Some(_) => {
+            native::world(end, completed, &mut wrong)?;
+            native::asked(end, &mut wrong);
+            writers(end, native::may, &mut wrong);
+        }
+    }
     let stored = end.scene.table.notices(&SERVICE.into(), 100).await?;
     if let Some(outcome) = &last {
-        told(end, outcome, stored, &mut wrong);
+        told::told(end, outcome, stored, &mut wrong);
     }
     users(end, &mut wrong);
     for queue in ["flipback-work-dlq.fifo", "flipback-delay-dlq", "flipback-events-dlq"] {
@@ -84,7 +104,7 @@ pub(super) async fn all(end: &End<'_>) -> anyhow::Result<Vec<String>> {
     Ok(wrong.0)
 }
 
-/// From the alarm's event until the weights were written back.
+/// From the alarm's event until the weights were written back, or ECS was asked to do it.
 pub(super) fn back_seconds(scene: &Scene) -> Option<f64> {
     let fired = scene.cloud.events().iter().find_map(|event| {
         let state = &event["detail"]["state"];
@@ -93,10 +113,13 @@ pub(super) fn back_seconds(scene: &Scene) -> Option<f64> {
     let green = scene.colours.green.as_str();
     let back = scene.cloud.with_world(|world| {
         let entries = world.journal().iter();
-        let mut writes = entries.filter(|entry| entry.operation == "ModifyRule" && entry.error.is_none());
-        writes
-            .find(|entry| entry.at >= fired.0 && weight(&entry.input["Actions"], green) == Some(0))
-            .map(|entry| entry.at)
+        let goes_back = |entry: &&JournalEntry| match entry.operation.as_str() {
+            "ModifyRule" => weight(&entry.input["Actions"], green) == Some(0),
+            "StopServiceDeployment" => true,
+            _ => false,
+        };
+        let mut since = entries.filter(|entry| entry.at >= fired.0 && entry.error.is_none());
+        since.find(goes_back).map(|entry| entry.at)
     })?;
     Some(back.saturating_sub(fired.0) as f64 / 1000.0)
 }
@@ -170,99 +193,35 @@ fn made(end: &End<'_>, operation: &str) -> usize {
     })
 }
 
-/// Rules, services, scalable targets and weights.
-fn world(end: &End<'_>, completed: bool, wrong: &mut Wrong) -> anyhow::Result<()> {
-    let (live, rests) = if completed { (1, 0) } else { (0, 1) };
-    let weights = end.scene.weights();
-    let expected = if completed { (0, 100) } else { (100, 0) };
-    wrong.unless(weights == expected, || format!("the weights are {weights:?}"));
-    wrong.same("the rules", &end.before.rules, &rules(end.scene)?);
-    wrong.same("the services", &end.before.services, &services(end.scene)?);
-    let mut scaling_before = end.before.scaling.clone();
-    if completed {
-        // The roles have changed places.
-        if let Some(targets) = scaling_before.as_array_mut() {
-            targets.reverse();
-        }
-    }
-    wrong.same("the scalable targets", &scaling_before, &scaling(end.scene)?);
-    let read = described(end.scene)?;
-    for (place, tasks) in [(live, 2), (rests, 0)] {
-        let service = &read["services"][place];
-        let counts = [&service["desiredCount"], &service["runningCount"], &service["pendingCount"]];
-        wrong.unless(counts == [&json!(tasks), &json!(tasks), &json!(0)], || {
-            format!("{} wants, runs and starts {counts:?} tasks instead of {tasks}", service["serviceName"])
-        });
-    }
-    Ok(())
+/// An image that is to blame does not start by itself again; a good one may.
+fn quarantine(end: &End<'_>, record: &Record, wrong: &mut Wrong) {
+    let to_blame = match record.status.last.as_ref().map(|last| &last.outcome) {
+        Some(Outcome::RolledBack(cause) | Outcome::Cancelled(cause)) => cause.quarantines(),
+        Some(
+            Outcome::Completed | Outcome::Refused(_) | Outcome::GivenUp(_) | Outcome::Observed | Outcome::Superseded(_),
+        )
+        | None => false,
+    };
+    let held = json!(record.status.quarantine).to_string();
+    wrong.unless(held.contains(end.digest) == to_blame, || format!("the quarantine is {held}"));
 }
 
 /// Who changed what since the push.
-fn writers(end: &End<'_>, wrong: &mut Wrong) {
+fn writers(end: &End<'_>, may: fn(&End<'_>, &JournalEntry) -> bool, wrong: &mut Wrong) {
     let strange: Vec<String> = end.scene.cloud.with_world(|world| {
         let entries = world.journal().iter().skip(end.before.journal);
         let of_the_world = |service| [Service::Ecs, Service::Elb, Service::AutoScaling].contains(&service);
-        let strange = entries.filter(|entry| {
-            let may = match entry.caller.as_str() {
-                "function:advance" => true,
-                "function:on-alarm" => {
-                    entry.operation == "ModifyRule"
-                        && weight(&entry.input["Actions"], &end.scene.colours.green) == Some(0)
-                }
-                _ => false,
-            };
-            of_the_world(entry.service) && !may
-        });
+        let strange = entries.filter(|entry| of_the_world(entry.service) && !may(end, entry));
         strange.map(|entry| format!("{} by {}", entry.operation, entry.caller)).collect()
     });
     wrong.unless(strange.is_empty(), || format!("changes that are not theirs to make: {strange:?}"));
 }
 
-/// What people were told, in which order, and how often.
-fn told(end: &End<'_>, outcome: &Outcome, mut stored: Vec<StoredNotice>, wrong: &mut Wrong) {
-    stored.sort_by_key(|stored| stored.notice.number);
-    let kind = |stored: &StoredNotice| json!(stored.notice)["milestone"]["kind"].as_str().unwrap_or("?").to_owned();
-    let kinds: Vec<String> = stored.iter().map(kind).collect();
-    let expected = end.story.told(outcome);
-    wrong.unless(kinds == expected, || format!("people were told {kinds:?} instead of {expected:?}"));
-    let numbers: Vec<u64> = stored.iter().map(|stored| stored.notice.number).collect();
-    let in_turn: Vec<u64> = (1..=numbers.len() as u64).collect();
-    wrong.unless(numbers == in_turn, || format!("the notices have the numbers {numbers:?}"));
-    // A delivery that was cut off is made again: only there twice is right.
-    let again = end.case.is_some_and(|case| case.called.function == "notify" || case.called.service == "slack");
-    let posts: Vec<Value> = end
-        .scene
-        .cloud
-        .slack_posts()
-        .into_iter()
-        .skip(end.before.posts)
-        .filter(|post| post.status == 200)
-        .map(|post| post.body)
-        .collect();
-    let messages: Vec<String> = end
-        .scene
-        .cloud
-        .sns_messages()
-        .into_iter()
-        .skip(end.before.messages)
-        .filter_map(|sent| serde_json::from_str::<Value>(&sent.message).ok()?["sqs"].as_str().map(str::to_owned))
-        .collect();
-    let (mut known_posts, mut known_messages) = (0, 0);
-    for stored in &stored {
-        let card = slack::card(&stored.notice);
-        let text = sns::publication(&stored.notice).json;
-        let posted = posts.iter().filter(|post| **post == card).count();
-        let published = messages.iter().filter(|message| **message == text).count();
-        for (channel, times) in [("Slack", posted), ("SNS", published)] {
-            wrong.unless(times == 1 || (again && times > 1), || {
-                format!("{channel} has notice {} ({}) {times} times", stored.notice.number, kind(stored))
-            });
-        }
-        known_posts += posted;
-        known_messages += published;
-    }
-    wrong.unless((known_posts, known_messages) == (posts.len(), messages.len()), || {
-        format!("{} posts and {} messages are no notice", posts.len() - known_posts, messages.len() - known_messages)
+/// So many tasks and no other.
+fn tasks(service: &Value, wanted: u64, wrong: &mut Wrong) {
+    let counts = [&service["desiredCount"], &service["runningCount"], &service["pendingCount"]];
+    wrong.unless(counts == [&json!(wanted), &json!(wanted), &json!(0)], || {
+        format!("{} wants, runs and starts {counts:?} tasks instead of {wanted}", service["serviceName"])
     });
 }
 
@@ -270,7 +229,7 @@ fn told(end: &End<'_>, outcome: &Outcome, mut stored: Vec<StoredNotice>, wrong: 
 fn users(end: &End<'_>, wrong: &mut Wrong) {
     let mut failed = end.users.failed.clone();
     for (tag, count) in &end.users.failed_by {
-        if !(end.story == Story::Alarm && tag == "2.0.0") {
+        if !(end.story.hurts() && tag == "2.0.0") {
             failed.push(format!("{count} 5XX of {tag}"));
         }
     }
@@ -294,14 +253,14 @@ fn rules(scene: &Scene) -> anyhow::Result<Value> {
     Ok(read)
 }
 
-fn described(scene: &Scene) -> anyhow::Result<Value> {
-    let input = json!({ "cluster": "tests", "services": ["shop-blue", "shop-green"], "include": ["TAGS"] });
-    scene.call(Service::Ecs, "DescribeServices", input)
+fn described(scene: &Scene, names: &[&str]) -> anyhow::Result<Value> {
+    let input = json!({ "cluster": "tests", "services": names, "include": ["TAGS"] });
+    Ok(scene.call(Service::Ecs, "DescribeServices", input)?["services"].take())
 }
 
 /// The services, without what a rollout is for and without what ECS reports of its work.
-fn services(scene: &Scene) -> anyhow::Result<Value> {
-    let mut read = described(scene)?["services"].take();
+fn services(scene: &Scene, names: &[&str]) -> anyhow::Result<Value> {
+    let mut read = described(scene, names)?;
     for service in read.as_array_mut().context("no services")? {
         for member in [
             "taskDefinition",
@@ -319,17 +278,17 @@ fn services(scene: &Scene) -> anyhow::Result<Value> {
     Ok(read)
 }
 
-/// Bounds and suspensions of blue and green.
-fn scaling(scene: &Scene) -> anyhow::Result<Value> {
+/// Bounds and suspensions of each service.
+fn scaling(scene: &Scene, names: &[&str]) -> anyhow::Result<Value> {
     let read = scene.call(Service::AutoScaling, "DescribeScalableTargets", json!({ "ServiceNamespace": "ecs" }))?;
     let targets = read["ScalableTargets"].as_array().context("no scalable targets")?;
-    let of = |colour: &str| {
-        let target = targets.iter().find(|target| target["ResourceId"].as_str().is_some_and(|id| id.ends_with(colour)));
+    let of = |name: &&str| {
+        let target = targets.iter().find(|target| target["ResourceId"] == format!("service/tests/{name}"));
         target.map_or(Value::Null, |target| {
             json!([target["MinCapacity"], target["MaxCapacity"], target["SuspendedState"]])
         })
     };
-    Ok(json!([of("-blue"), of("-green")]))
+    Ok(names.iter().map(of).collect())
 }
 
 /// A revision, without what names it and says who made it.
