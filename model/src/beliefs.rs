@@ -83,6 +83,21 @@ beliefs! {
     39 rules_read_back_at_once: "DescribeRules and DescribeListeners show a write as soon as it was answered.",
     40 services_read_back_at_once: "DescribeServices shows an UpdateService as soon as it was answered.",
     41 a_push_is_one_event: "A push of one tag is one event.",
+    51 deployments_are_listed_in_time: "A new service deployment is listed, or named as the current one, within forward and effect lifetime.",
+    52 rolling_stop_needs_no_rollback: "StopServiceDeployment takes back a ROLLING deployment whose service configures no rollback.",
+    53 stop_works_at_every_stage: "StopServiceDeployment is accepted at every stage, while a pause waits too; once it is over it is a conflict.",
+    54 another_revision_deploys: "UpdateService with another revision starts a deployment without `forceNewDeployment`.",
+    55 repeated_native_update_starts_nothing: "A repeated UpdateService starts nothing where ECS's own strategy moves traffic.",
+    56 configuration_is_taken_as_shown: "UpdateService takes the deployment configuration that DescribeServices shows.",
+    57 deployment_times_are_ours: "`createdAt` of a service deployment is within two minutes of our clock.",
+    58 hook_details_come_back: "`hookDetails` of an IN_PROGRESS answer are sent at the next call of the hook.",
+    60 pauses_wait_a_day_and_go_back: "A PAUSE hook without a timeout is taken; it waits 24 hours, and goes back then.",
+    61 traffic_weight_is_shown_at_once: "`requestedProductionTrafficWeight` is the new revision's share as soon as it is moved.",
+    62 rolling_shows_no_stage: "A ROLLING deployment shows no `lifecycleStage`.",
+    63 firing_alarm_blinds_a_deployment: "ECS ignores every alarm of a deployment that starts while one of them fires.",
+    64 stop_is_seen_as_the_way_back: "A deployment that is stopped is shown on its way back at once, never as STOP_REQUESTED.",
+    65 rollback_successful_means_back: "ROLLBACK_SUCCESSFUL is shown only when everything is back.",
+    66 who_went_back_is_told: "A rollback's reason, its alarms or its circuit breaker tell whether ECS itself went back.",
 }
 
 /// How far things go beyond what is believed where a belief is turned over, in milliseconds.
@@ -92,7 +107,7 @@ pub struct Beyond {
     pub nodes: Millis,
     /// A read shows what was before a write for this long: shorter than the effect lifetime.
     pub reads: Millis,
-    /// A revision is listed after this: longer than forward and effect lifetime together.
+    /// A revision or a service deployment is listed after this: longer than forward and effect lifetime together.
     pub lists: Millis,
     /// A new revision's tags are shown after this.
     pub tags: Millis,
@@ -104,6 +119,10 @@ pub struct Beyond {
     pub delays: Millis,
     /// ECR's event says a time this much after the push.
     pub pushes: Millis,
+    /// ECS's clock is behind by this: more than the two minutes that are allowed for.
+    pub clock: Millis,
+    /// A stop is shown as STOP_REQUESTED for this long.
+    pub stops: Millis,
 }
 
 impl Beyond {
@@ -117,6 +136,8 @@ impl Beyond {
         events: 90_000,
         delays: 30_000,
         pushes: 5_000,
+        clock: 180_000,
+        stops: 30_000,
     };
 
     /// Against the margins of the local cloud.
@@ -129,5 +150,7 @@ impl Beyond {
         events: 15_000,
         delays: 3_000,
         pushes: 1_000,
+        clock: 180_000,
+        stops: 3_000,
     };
 }

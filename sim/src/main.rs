@@ -42,7 +42,8 @@ struct Options {
     /// Plants a bug by name (`list` prints them).
     #[arg(long)]
     bug: Option<String>,
-    /// Turns one of the model's beliefs about AWS over, by name (`list` prints them, `all` plays each).
+    /// Turns one of the model's beliefs about AWS over, by name (`list` prints them, `all` plays each, those about service
+    /// deployments with the native engine only).
     #[arg(long)]
     belief: Option<String>,
     /// Goes on after a broken law.
@@ -95,15 +96,22 @@ fn play(options: &Options) -> Result<bool, String> {
     match belief {
         Some("list") => {
             for belief in model::Beliefs::ALL {
-                println!("{:>3} {:<34} {}", belief.number, belief.name, belief.what);
+                println!("{:>3} {:<40} {}", belief.number, belief.name, belief.what);
             }
             return Ok(true);
         }
         Some("all") => {
             let mut good = true;
-            for name in beliefs::all() {
-                let broken = beliefs::play(name, seeds.clone());
-                println!("{name:<34} {} schedules, {} with a broken law", options.seeds, broken.len());
+            let native = options.engine == Engine::Native;
+            let names: Vec<&str> = if native { beliefs::all().collect() } else { beliefs::managed().collect() };
+            for name in names {
+                let broken = match options.engine {
+                    Engine::Managed => beliefs::play(name, seeds.clone(), Schedule::draw, ""),
+                    Engine::Native => {
+                        beliefs::play(name, seeds.clone(), |seed| native::draw(seed, None), " --engine native")
+                    }
+                };
+                println!("{name:<40} {} schedules, {} with a broken law", options.seeds, broken.len());
                 broken.iter().take(3).for_each(|(_, line)| println!("  {line}"));
                 good &= broken.is_empty();
             }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sim::beliefs;
 use sim::counts::Counts;
 use sim::native::counts::missing;
 use sim::native::{Bug, draw};
@@ -76,6 +77,42 @@ fn every_planted_bug_is_caught_by_the_law_it_breaks() {
         println!("{}", line.chars().take(160).collect::<String>());
     }
     assert_eq!(missed.into_inner().unwrap(), Vec::<&str>::new(), "not caught within {UNTIL} schedules");
+}
+
+/// The schedules that each belief about service deployments is played with turned over.
+const TURNED_OVER: u64 = 24;
+
+/// Those that each other belief about AWS is played with.
+const OTHERS: u64 = 3;
+
+/// Beliefs whose being wrong is not safe under the native engine, each with the law that is broken then (docs/assumptions.md
+/// says what follows).
+const UNSAFE: &[(&str, u8)] = &[
+    ("definitions_are_listed_in_time", 12),
+    ("deployments_are_listed_in_time", 3),
+    ("rolling_stop_needs_no_rollback", 2),
+    ("stop_works_at_every_stage", 2),
+    ("traffic_weight_is_shown_at_once", 2),
+    ("rollback_successful_means_back", 3),
+    ("rollback_successful_means_back", 15),
+];
+
+#[test]
+fn no_law_is_broken_where_a_belief_about_aws_is_wrong() {
+    let native = beliefs::native().map(|name| (name, TURNED_OVER));
+    let all: Vec<(&str, u64)> = native.chain(beliefs::managed().map(|name| (name, OTHERS))).collect();
+    let next = AtomicU64::new(0);
+    let broken = Mutex::new(Vec::new());
+    on_all_threads(|| {
+        while let Some((name, seeds)) = all.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
+            let found = beliefs::play(name, 0..*seeds, |seed| draw(seed, None), " --engine native").into_iter();
+            let known = |law: u8| UNSAFE.contains(&(*name, law));
+            broken.lock().unwrap().extend(found.filter(|(law, _)| !known(*law)).map(|(_, line)| line));
+        }
+    });
+    let broken = broken.into_inner().unwrap();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(UNSAFE.iter().all(|(name, _)| all.iter().any(|(known, _)| known == name)), "a belief that is no more");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The list of checks: which belief each one tries, and why the others are tried by none.
 
 use super::lab::Lab;
-use super::{definitions, queues, routes, services};
+use super::{definitions, deployments, queues, routes, services};
 use aws::Failure;
 use model::{Belief, Beliefs};
 use serde::Serialize;
@@ -79,6 +79,16 @@ pub(super) const CHECKS: &[Check] = &[
     on_listener(33, "1 rule, 2 target groups, 1 address that nothing answers at"),
     on_listener(39, "1 rule, 2 target groups"),
     plain(40, "1 ECS service, 2 revisions"),
+    plain(51, "1 ECS service, 2 revisions"),
+    plain(52, "1 ECS service, 2 revisions"),
+    plain(53, "1 ECS service, 2 revisions"),
+    plain(54, "1 ECS service, 2 revisions"),
+    plain(55, "1 ECS service, 2 revisions"),
+    plain(56, "1 ECS service, 1 revision"),
+    plain(57, "1 ECS service, 2 revisions"),
+    plain(60, "1 ECS service, 2 revisions"),
+    plain(62, "1 ECS service, 2 revisions"),
+    plain(64, "1 ECS service, 2 revisions"),
 ];
 
 const TASKS: &str = "needs tasks that run";
@@ -103,6 +113,11 @@ pub(super) const UNTRIED: &[(u32, &str)] = &[
     (37, TASKS),
     (38, METRICS),
     (41, "needs a push to a repository, and who receives its event"),
+    (58, "needs a function that ECS calls"),
+    (61, "needs tasks behind a load balancer"),
+    (63, "needs an alarm that fires, and tasks"),
+    (65, "needs tasks behind a load balancer"),
+    (66, "needs tasks that fail, or an alarm that fires"),
 ];
 
 /// The belief of a number.
@@ -132,6 +147,16 @@ pub(super) async fn make(lab: &Lab, check: &Check) -> Found {
         (10, _) => definitions::tagged(lab).await,
         (21, _) => definitions::digest(lab).await,
         (24, _) => definitions::newest(lab).await,
+        (51, _) => deployments::listed(lab).await,
+        (52, _) => deployments::rolling_stop(lab).await,
+        (53, _) => deployments::paused_stop(lab).await,
+        (54, _) => deployments::another(lab).await,
+        (55, _) => deployments::repeated(lab).await,
+        (56, _) => deployments::taken_back(lab).await,
+        (57, _) => deployments::clocks(lab).await,
+        (60, _) => deployments::pause(lab).await,
+        (62, _) => deployments::stageless(lab).await,
+        (64, _) => deployments::stopping(lab).await,
         (18, _) => queues::one_at_a_time(lab).await,
         (19, _) => queues::delay(lab).await,
         (other, _) => Ok(Found::unknown(format!("there is no check of belief {other}"))),

@@ -83,13 +83,22 @@ impl Lab {
     /// Looks again and again until something is seen, for as long as patience lasts. The second value is how long it took.
     pub(super) async fn wait<T>(
         &self,
+        look: impl AsyncFnMut() -> Result<Option<T>, Failure>,
+    ) -> Result<(Option<T>, Span), Failure> {
+        self.wait_up_to(self.patience, look).await
+    }
+
+    /// As `wait`, for what takes its own time.
+    pub(super) async fn wait_up_to<T>(
+        &self,
+        limit: Span,
         mut look: impl AsyncFnMut() -> Result<Option<T>, Failure>,
     ) -> Result<(Option<T>, Span), Failure> {
         let began = now();
         loop {
             let seen = look().await?;
             let took = now().since(began);
-            if seen.is_some() || took >= self.patience {
+            if seen.is_some() || took >= limit {
                 return Ok((seen, took));
             }
             tokio::time::sleep(PAUSE).await;

@@ -3,6 +3,7 @@
 
 mod checks;
 mod definitions;
+mod deployments;
 mod lab;
 mod made;
 mod queues;

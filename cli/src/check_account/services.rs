@@ -13,10 +13,10 @@ use aws::{During as _, Failure};
 use std::time::Duration;
 
 /// How long a deployment that should not start is waited for.
-const LULL: Duration = Duration::from_secs(3);
+pub(super) const LULL: Duration = Duration::from_secs(3);
 
 /// A service without tasks, and the name of its family, of which there is one revision.
-async fn service(lab: &Lab, check: u32) -> Result<String, Failure> {
+pub(super) async fn service(lab: &Lab, check: u32) -> Result<String, Failure> {
     let name = lab.name(check, "");
     register(lab, &name, None).await?;
     lab.note(Thing::Service(name.clone()));
@@ -32,7 +32,7 @@ async fn service(lab: &Lab, check: u32) -> Result<String, Failure> {
     Ok(name)
 }
 
-async fn describe(lab: &Lab, name: &str) -> Result<Option<Service>, Failure> {
+pub(super) async fn describe(lab: &Lab, name: &str) -> Result<Option<Service>, Failure> {
     let answer = lab.clients.ecs.describe_services().cluster(&lab.cluster).services(name).send().await;
     Ok(answer.during("ecs:DescribeServices")?.services.unwrap_or_default().into_iter().next())
 }

@@ -42,7 +42,10 @@ impl World {
     pub(super) fn start_deployment(&mut self, key: &ServiceKey, definition: &str, reason: Option<String>, now: Millis) {
         let id = self.core.ids.deployment();
         let Some(service) = self.ecs.services.get(key) else { return };
-        let alarms_blind = service.alarm_names().iter().any(|name| self.cloudwatch.is_in_alarm(name));
+        let fires = service.alarm_names().iter().any(|name| self.cloudwatch.is_in_alarm(name));
+        // The other way, only the way back is not taken back by what began it.
+        let alarms_blind =
+            if self.core.settings.beliefs.firing_alarm_blinds_a_deployment { fires } else { reason.is_some() };
         let due = now + self.core.settings.ecs.scheduler_delay;
         let Some(service) = self.ecs.services.get_mut(key) else { return };
         // A rolling deployment that goes back stays the same service deployment.

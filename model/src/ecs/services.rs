@@ -33,6 +33,9 @@ fn shown(member: &str, value: &Value) -> Value {
     value
 }
 
+/// What only a ROLLING deployment has, and every service shows.
+const BREAKER: &str = "deploymentCircuitBreaker";
+
 /// Members that are kept and shown, and start none.
 const KEPT: [&str; 14] = [
     "launchType",
@@ -237,9 +240,9 @@ impl World {
             None => current.desired,
         };
         let mut doc = current.doc.clone();
-        let mut deploys = input.bool("forceNewDeployment") || task_definition != current.task_definition;
-        deploys |=
-            input.opt_str("taskDefinition").is_some() && !self.core.settings.beliefs.repeated_update_starts_nothing;
+        let beliefs = self.core.settings.beliefs.clone();
+        let another = task_definition != current.task_definition;
+        let mut deploys = input.bool("forceNewDeployment") || another && beliefs.another_revision_deploys;
         for member in DEPLOYING {
             if let Some(value) = input.get(member) {
                 let value = shown(member, value);
@@ -249,17 +252,27 @@ impl World {
         }
         for member in KEPT {
             let Some(value) = input.get(member) else { continue };
-            let merged =
-                if member == "deploymentConfiguration" && self.core.settings.beliefs.deployment_configuration_merges {
-                    let mut merged = doc.get(member).cloned().unwrap_or_else(|| json!({}));
-                    merge(&mut merged, Some(value));
-                    merged
-                } else {
-                    value.clone()
-                };
+            let merged = if member == "deploymentConfiguration" && beliefs.deployment_configuration_merges {
+                let mut merged = doc.get(member).cloned().unwrap_or_else(|| json!({}));
+                merge(&mut merged, Some(value));
+                merged
+            } else {
+                value.clone()
+            };
             doc.insert(member.to_owned(), merged);
         }
         check_configuration(doc.get("deploymentConfiguration"), doc.get("loadBalancers"))?;
+        let moves_traffic = doc.get("deploymentConfiguration").is_some_and(|all| strategy(all) != "ROLLING");
+        let sends_breaker = input.get("deploymentConfiguration").is_some_and(|all| all.get(BREAKER).is_some());
+        if moves_traffic && sends_breaker && !beliefs.configuration_is_taken_as_shown {
+            return Err(invalid(format!("{BREAKER} is only supported with the deployment strategy ROLLING.")));
+        }
+        if input.opt_str("taskDefinition").is_some() && !another {
+            deploys |= !match moves_traffic {
+                true => beliefs.repeated_native_update_starts_nothing,
+                false => beliefs.repeated_update_starts_nothing,
+            };
+        }
         self.check_attachments(&attachments(&doc), &task_definition)?;
         let due = call.now + self.core.settings.ecs.scheduler_delay;
         // Two quick writes: the reads are as far behind as after one.
@@ -270,6 +283,7 @@ impl World {
         if let Some(service) = self.ecs.services.get_mut(&key) {
             service.shown = shown;
             service.doc = doc;
+            service.task_definition.clone_from(&task_definition);
             service.wake(due);
             if service.desired != desired {
                 service.desired = desired;

@@ -7,6 +7,7 @@ mod ecr;
 mod ecs;
 mod elb;
 mod native;
+mod native_beliefs;
 mod rest;
 mod sqs;
 

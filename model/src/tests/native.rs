@@ -5,10 +5,10 @@ use crate::Happening;
 use crate::Service::{CloudWatch, Ecs, Elb};
 
 /// One AWS minute at the quick pace.
-const MINUTE: u64 = 2_000;
+pub(super) const MINUTE: u64 = 2_000;
 
 /// A service with a strategy of its own, behind both groups, at rest.
-fn service(configuration: Value) -> Stage {
+pub(super) fn service(configuration: Value) -> Stage {
     let mut stage = Stage::new();
     let (blue, rule) = (stage.blue.clone(), stage.rule.clone());
     let balancers = json!([{
@@ -24,32 +24,32 @@ fn service(configuration: Value) -> Stage {
     stage
 }
 
-fn blue_green() -> Value {
+pub(super) fn blue_green() -> Value {
     json!({ "strategy": "BLUE_GREEN", "bakeTimeInMinutes": 3 })
 }
 
-fn newest(stage: &mut Stage) -> Value {
+pub(super) fn newest(stage: &mut Stage) -> Value {
     let listed = stage.ok(Ecs, "ListServiceDeployments", json!({ "cluster": "prod", "service": "api" }));
     let arn = listed["serviceDeployments"][0]["serviceDeploymentArn"].clone();
     let found = stage.ok(Ecs, "DescribeServiceDeployments", json!({ "serviceDeploymentArns": [arn] }));
     found["serviceDeployments"][0].clone()
 }
 
-fn deploy(stage: &mut Stage, manners: &str) {
+pub(super) fn deploy(stage: &mut Stage, manners: &str) {
     stage.push("v2", manners);
     stage.define("v2");
     stage.update("api", json!({ "taskDefinition": "api:2" }));
 }
 
 /// Blue's and green's weight.
-fn weights(stage: &Stage) -> (u64, u64) {
+pub(super) fn weights(stage: &Stage) -> (u64, u64) {
     let weights = stage.world.rule_weights(&stage.rule);
     let of = |arn: &str| weights.iter().find(|(group, _)| group == arn).map_or(0, |(_, weight)| *weight);
     (of(&stage.blue), of(&stage.green))
 }
 
 /// Passes time until the newest service deployment is so.
-fn until(stage: &mut Stage, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub(super) fn until(stage: &mut Stage, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..600 {
         let now = newest(stage);
         if is(&now) {
@@ -60,15 +60,15 @@ fn until(stage: &mut Stage, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     panic!("never {what}: {:#}", newest(stage));
 }
 
-fn until_stage(stage: &mut Stage, name: &str) -> Value {
+pub(super) fn until_stage(stage: &mut Stage, name: &str) -> Value {
     until(stage, name, |deployment| deployment["lifecycleStage"] == name)
 }
 
-fn until_status(stage: &mut Stage, name: &str) -> Value {
+pub(super) fn until_status(stage: &mut Stage, name: &str) -> Value {
     until(stage, name, |deployment| deployment["status"] == name)
 }
 
-fn stop(stage: &mut Stage) -> Result<Value, crate::AwsError> {
+pub(super) fn stop(stage: &mut Stage) -> Result<Value, crate::AwsError> {
     let arn = newest(stage)["serviceDeploymentArn"].clone();
     stage.call(Ecs, "StopServiceDeployment", json!({ "serviceDeploymentArn": arn, "stopType": "ROLLBACK" }))
 }

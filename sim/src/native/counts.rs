@@ -36,7 +36,7 @@ pub const EXPECTED: &[(&str, &[&str])] = &[
             "CLEAN_UP",
         ],
     ),
-    // STOP_REQUESTED is what the model never shows: when ECS does is not documented.
+    // STOP_REQUESTED is shown with belief 64 turned over only: when ECS shows it is not documented.
     (
         "status",
         &[

@@ -119,7 +119,12 @@ pub(crate) fn tasks(cloud: &mut Cloud, which: Which) -> Vec<String> {
 pub(crate) fn called(cloud: &mut Cloud, deployment: &str, hook: &str, payload: &Value) {
     let Some(shape) = cloud.schedule.native.as_ref().and_then(|shape| shape.hook.clone()) else { return };
     let tried = payload["hookDetails"]["tries"].as_u64().unwrap_or(0);
-    let answer = if tried < shape.waits {
+    // As lifecycle-hook does: on the way back, where the weights are reversed, nothing is waited for.
+    let details = &payload["executionDetails"];
+    let test = payload["lifecycleStage"] == "TEST_TRAFFIC_SHIFT";
+    let weights = &details[if test { "testTrafficWeights" } else { "productionTrafficWeights" }];
+    let back = weights[text(details, "targetServiceRevisionArn")] == 0.0;
+    let answer = if tried < shape.waits && !back {
         json!({ "hookStatus": "IN_PROGRESS", "callBackDelay": 20, "hookDetails": { "tries": tried + 1 } })
     } else {
         json!({ "hookStatus": if shape.good { "SUCCEEDED" } else { "FAILED" } })

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Revision, ServiceDeployment, Status, steps};
-use crate::ecs::{Svc, Task, TaskStatus, client, invalid};
+use super::{Revision, Status, steps};
+use crate::ecs::{Svc, client, invalid};
 use crate::error::Answer;
 use crate::input::{In, page};
 use crate::{AwsError, Call, World, time};
@@ -13,115 +13,17 @@ fn not_found() -> AwsError {
 }
 
 impl World {
-    fn revision_counts(&self, service: &Svc, id: &str, arn: &str, shares: (f64, f64)) -> Value {
-        let own: Vec<&Task> =
-            self.ecs.tasks.values().filter(|task| task.service.1 == service.name && task.deployment == id).collect();
-        let count = |is: fn(&Task) -> bool| own.iter().filter(|task| is(task)).count();
-        json!({
-            "arn": arn,
-            "requestedTaskCount": count(|task| task.wanted),
-            "runningTaskCount": count(|task| task.status == TaskStatus::Running),
-            "pendingTaskCount": count(|task| matches!(task.status, TaskStatus::Provisioning | TaskStatus::Pending)),
-            "requestedTestTrafficWeight": shares.0,
-            "requestedProductionTrafficWeight": shares.1,
-        })
-    }
-
-    /// What a service's description tells of its deployments and revisions.
-    pub(in crate::ecs) fn add_current(&self, service: &Svc, doc: &mut serde_json::Map<String, Value>) {
-        let newest = service.native.deployments.first();
-        if let Some(deployment) = newest.filter(|deployment| deployment.status.running()) {
-            doc.insert("currentServiceDeployment".into(), json!(deployment.arn));
-        }
-        let of = |id: &str, arn: &str| {
-            let mut counts = self.revision_counts(service, id, arn, (0.0, 0.0));
-            if let Some(counts) = counts.as_object_mut() {
-                counts.retain(|member, _| !member.ends_with("Weight"));
-            }
-            counts
-        };
-        let known = service.native.deployments.iter().map(|one| (&one.deployment, &one.target));
-        let live = known.filter(|(id, _)| service.deployments.iter().any(|own| own.id == **id));
-        let revisions: Vec<Value> = live.map(|(id, arn)| of(id, arn)).collect();
-        if !revisions.is_empty() {
-            doc.insert("currentServiceRevisions".into(), json!(revisions));
-        }
-    }
-
-    fn deployment_doc(&self, service: &Svc, deployment: &ServiceDeployment) -> Value {
-        let revision = service.native.revision(&deployment.target);
-        let configuration =
-            revision.map(|revision| revision.doc["deploymentConfiguration"].clone()).unwrap_or_default();
-        let shares = (deployment.test, deployment.production);
-        let source = deployment.source.as_ref().map(|(id, arn)| {
-            self.revision_counts(service, id, arn, (100.0 - deployment.test, 100.0 - deployment.production))
-        });
-        let own = service.deployments.iter().find(|own| own.id == deployment.deployment);
-        let failures = own.map_or(deployment.breaker_failures, |own| own.failed_tasks);
-        let breaker = &configuration["deploymentCircuitBreaker"];
-        let names = &configuration["alarms"]["alarmNames"];
-        let watch = |enabled: bool, triggered: bool| match (enabled, triggered) {
-            (false, _) => "DISABLED",
-            (true, true) => "TRIGGERED",
-            (true, false) if deployment.status.running() => "MONITORING",
-            (true, false) => "MONITORING_COMPLETE",
-        };
-        let threshold = crate::ecs::rollout::breaker_threshold(breaker, service.desired);
-        let mut doc = json!({
-            "serviceDeploymentArn": deployment.arn,
-            "serviceArn": service.arn,
-            "clusterArn": self.cluster_arn(&service.cluster),
-            "createdAt": time::stamp(deployment.created),
-            "updatedAt": time::stamp(deployment.updated),
-            "sourceServiceRevisions": source.into_iter().collect::<Vec<_>>(),
-            "targetServiceRevision": self.revision_counts(service, &deployment.deployment, &deployment.target, shares),
-            "status": deployment.status.name(),
-            "deploymentConfiguration": configuration,
-            "deploymentCircuitBreaker": {
-                "status": watch(breaker["enable"] == true, breaker["enable"] == true && failures >= threshold),
-                "failureCount": failures, "threshold": threshold,
-            },
-            "alarms": {
-                "status": watch(configuration["alarms"]["enable"] == true, !deployment.triggered.is_empty()),
-                "alarmNames": names.as_array().cloned().unwrap_or_default(),
-                "triggeredAlarmNames": deployment.triggered,
-            },
-        });
-        if let Some(stage) = deployment.stage.filter(|_| deployment.status.running()) {
-            doc["lifecycleStage"] = json!(stage.name());
-            let here = |hook: &&super::HookRun| hook.stage == stage;
-            doc["lifecycleHookDetails"] = deployment.hooks.iter().filter(here).map(super::HookRun::doc).collect();
-        }
-        if let Some(back) = &deployment.rollback {
-            let to = deployment.source.as_ref().map(|(_, arn)| arn.clone());
-            doc["rollback"] = json!({
-                "reason": back.reason, "startedAt": time::stamp(back.started), "serviceRevisionArn": to,
-            });
-        }
-        for (member, at) in [("startedAt", deployment.started), ("finishedAt", deployment.finished)] {
-            if let Some(at) = at {
-                doc[member] = time::stamp(at);
-            }
-        }
-        if deployment.status == Status::Stopped {
-            doc["stoppedAt"] = doc["finishedAt"].clone();
-        }
-        if !deployment.reason.is_empty() {
-            doc["statusReason"] = json!(deployment.reason);
-        }
-        doc
-    }
-
     pub(in crate::ecs) fn list_service_deployments(&self, input: In<'_>) -> Answer {
         let key = self.service_key(input.opt_str("cluster"), input.str("service")?)?;
         let service = &self.ecs.services[&key];
         let wanted = input.strs("status");
         let bound = |name: &str| input.get("createdAt").and_then(|range| range[name].as_f64()).map(|s| s * 1_000.0);
-        let briefs: Vec<Value> = service
+        let mut briefs: Vec<Value> = service
             .native
             .deployments
             .iter()
-            .filter(|deployment| wanted.is_empty() || wanted.contains(&deployment.status.name()))
+            .filter(|deployment| self.is_listed(deployment))
+            .filter(|deployment| wanted.is_empty() || wanted.contains(&self.shown_status(deployment)))
             .filter(|deployment| bound("after").is_none_or(|after| deployment.created as f64 >= after))
             .filter(|deployment| bound("before").is_none_or(|before| deployment.created as f64 <= before))
             .map(|deployment| {
@@ -144,6 +46,10 @@ impl World {
                 brief
             })
             .collect();
+        // Which order AWS has is not documented, and nothing may rest on this one.
+        if !self.core.settings.beliefs.deployments_are_listed_in_time && !self.core.as_is {
+            briefs.reverse();
+        }
         let size = input.opt_u64("maxResults")?.unwrap_or(20).clamp(1, 100) as usize;
         let token = input.opt_str("nextToken");
         let (briefs, next) = page(&briefs, token, size).ok_or_else(|| input.invalid("nextToken"))?;
@@ -240,11 +146,23 @@ impl World {
             return Err(AwsError::new("UnsupportedFeatureException", "Only the stop type ROLLBACK is supported."));
         }
         let key = self.service_of_deployment(arn).ok_or_else(not_found)?;
-        let native = self.ecs.services[&key].is_native();
+        let service = &self.ecs.services[&key];
+        let native = service.is_native();
+        let conflict = |why: &str| Err(AwsError::new("ConflictException", why));
+        let beliefs = &self.core.settings.beliefs;
+        if service.native.current().is_some_and(|current| current.arn == arn && current.rollback.is_none()) {
+            if !native && !service.rolls_back() && !beliefs.rolling_stop_needs_no_rollback {
+                return Err(invalid("The service configures no rollback."));
+            }
+            if native && service.native.holds_still() && !beliefs.stop_works_at_every_stage {
+                return conflict("The service deployment cannot be stopped at this stage.");
+            }
+        }
         let deployment = self.newest(&key).filter(|deployment| deployment.arn == arn && deployment.status.running());
         let Some(deployment) = deployment else {
-            return Err(AwsError::new("ConflictException", "The service deployment is not in progress."));
+            return conflict("The service deployment is not in progress.");
         };
+        deployment.asked.get_or_insert(call.now);
         let reason = "Service deployment rolled back because of StopServiceDeployment.";
         match deployment.status {
             Status::Pending | Status::InProgress if native => {

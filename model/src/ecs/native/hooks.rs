@@ -50,7 +50,7 @@ pub(crate) struct HookRun {
 }
 
 impl HookRun {
-    fn open(&self) -> bool {
+    pub(super) fn open(&self) -> bool {
         matches!(self.status, HookStatus::AwaitingAction | HookStatus::InProgress)
     }
 
@@ -81,6 +81,7 @@ impl World {
     /// Starts the hooks of a stage.
     pub(super) fn start_hooks(&mut self, key: &ServiceKey, stage: Stage, back: bool, now: Millis) {
         let minute = self.core.settings.ecs.minute;
+        let believed = self.core.settings.beliefs.pauses_wait_a_day_and_go_back;
         let Some(service) = self.ecs.services.get(key) else { return };
         let declared = service.configuration()["lifecycleHooks"].as_array().cloned().unwrap_or_default();
         let mut started = Vec::new();
@@ -92,14 +93,17 @@ impl World {
             if !here || back && pause {
                 continue;
             }
-            let minutes = hook["timeoutConfiguration"]["timeoutInMinutes"].as_u64().unwrap_or(1_440);
+            let timeout = &hook["timeoutConfiguration"];
+            // The other way: an hour, and on.
+            let other = pause && !believed;
+            let minutes = timeout["timeoutInMinutes"].as_u64().unwrap_or(if other { 60 } else { 1_440 });
             started.push(HookRun {
                 id: format!("ecs-{}-{}", if pause { "pause" } else { "lambda" }, self.core.ids.hex32()),
                 function: (!pause).then(|| hook["hookTargetArn"].as_str().unwrap_or_default().to_owned()),
                 stage,
                 status: if pause { HookStatus::AwaitingAction } else { HookStatus::InProgress },
                 expires: now + minutes * minute,
-                continues: hook["timeoutConfiguration"]["action"] == "CONTINUE",
+                continues: timeout["action"].as_str().map_or(other, |action| action == "CONTINUE"),
                 details: hook.get("hookDetails").cloned(),
                 call: (!pause).then_some(now),
                 back,
@@ -218,6 +222,7 @@ impl World {
         self.advance(now);
         self.core.touch(Area::Services);
         let second = (self.core.settings.ecs.minute / 60).max(1);
+        let kept = self.core.settings.beliefs.hook_details_come_back;
         let Some(key) = self.service_of_deployment(deployment_arn) else { return };
         let Some(deployment) = self.newest(&key).filter(|deployment| deployment.arn == deployment_arn) else { return };
         let Some(run) = deployment.hooks.iter_mut().find(|run| run.id == hook_id && run.open()) else { return };
@@ -229,7 +234,7 @@ impl World {
             }
             Some("IN_PROGRESS") => {
                 run.call = Some(now + answer["callBackDelay"].as_u64().unwrap_or(CALL_BACK) * second);
-                if let Some(told) = answer["hookDetails"].as_object() {
+                if let Some(told) = answer["hookDetails"].as_object().filter(|_| kept) {
                     let details = run.details.get_or_insert_with(|| json!({}));
                     if let Some(details) = details.as_object_mut() {
                         details.extend(told.clone());

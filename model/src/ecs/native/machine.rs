@@ -51,6 +51,7 @@ impl World {
         let before = service.native.deployments.first_mut().filter(|before| before.status.running());
         if let Some(before) = before {
             before.status = Status::Stopped;
+            before.asked = Some(now);
             before.reason = "The service deployment was stopped: a newer one was started.".to_owned();
             before.finished = Some(now);
             before.updated = now;
@@ -77,6 +78,7 @@ impl World {
             triggered: Vec::new(),
             breaker_failures: 0,
             execution: hex,
+            asked: None,
         };
         service.native.revisions.insert(0, revision);
         service.native.deployments.insert(0, deployment);

@@ -8,6 +8,7 @@
 mod calls;
 mod hooks;
 mod machine;
+mod shown;
 
 use serde_json::Value;
 
@@ -163,6 +164,8 @@ pub(crate) struct ServiceDeployment {
     triggered: Vec<String>,
     breaker_failures: u32,
     execution: String,
+    /// When it was asked to stop.
+    asked: Option<Millis>,
 }
 
 /// What a service has of revisions and service deployments; the newest first.
@@ -195,6 +198,12 @@ impl Native {
             | Status::RollbackSuccessful
             | Status::RollbackFailed => newest.source.clone(),
         }
+    }
+
+    /// The newest has not begun to bring anything up, or a hook holds it.
+    fn holds_still(&self) -> bool {
+        let early = |newest: &ServiceDeployment| newest.stage.is_none_or(|stage| stage < Stage::ScaleUp);
+        self.current().is_some_and(|newest| early(newest) || newest.hooks.iter().any(HookRun::open))
     }
 
     /// The newest, while it runs.
@@ -233,6 +242,14 @@ fn step_minutes(configuration: &Value) -> u64 {
 }
 
 impl Svc {
+    /// A ROLLING deployment that fails goes back: its circuit breaker or its alarms say so.
+    fn rolls_back(&self) -> bool {
+        ["deploymentCircuitBreaker", "alarms"].iter().any(|who| {
+            let who = &self.configuration()[*who];
+            who["enable"] == true && who["rollback"] == true
+        })
+    }
+
     /// The strategy moves traffic between two target groups.
     pub(super) fn is_native(&self) -> bool {
         strategy(self.configuration()) != "ROLLING"
