@@ -34,8 +34,8 @@ const AT_ONCE: usize = 20;
 /// ECS's reason for what does not exist.
 const GONE: &str = "MISSING";
 
-/// The deployments created since a time, and the newest and the current one in any case; the newest first. One that was
-/// created since, or runs, and cannot be read is an error; what is older and over may be gone.
+/// The deployments created since a time, and the newest, the newest that succeeded and the current one in any case; the
+/// newest first. One that was created since, or runs, and cannot be read is an error; what is older and over may be gone.
 pub(crate) async fn read(
     client: &Client,
     cluster: &str,
@@ -46,7 +46,9 @@ pub(crate) async fn read(
     let listed = listed(client, cluster, service, since).await?;
     let recent = listed.iter().filter(|brief| brief.created >= since).count();
     let newest = listed.iter().take(recent.clamp(1, DESCRIBED)).map(|brief| brief.arn.clone());
-    let shown = described(client, newest.chain(current).collect(), &listed, since).await?;
+    // After a deployment that failed, it is what the service goes back to.
+    let good = listed.iter().find(|brief| brief.succeeded).map(|brief| brief.arn.clone());
+    let shown = described(client, newest.chain(good).chain(current).collect(), &listed, since).await?;
     let targets = shown.iter().map(|one| text(&one["targetServiceRevision"]["arn"])).collect();
     let definitions = definitions(client, targets).await?;
     let mut found = Vec::new();
@@ -71,28 +73,37 @@ struct Brief {
     arn: String,
     created: Time,
     runs: bool,
+    succeeded: bool,
 }
 
-/// All that are listed, the newest first. In which order they come is not documented.
+/// All that are listed and matter, the newest first. In which order they come is not documented: only where they were seen
+/// to come newest first is the rest of a long history left unread.
 async fn listed(client: &Client, cluster: &str, service: &str, since: Time) -> Result<Vec<Brief>, Failure> {
     let brief = |one: &ServiceDeploymentBrief| {
         let created = Time((one.created_at()?.as_secs_f64() * 1_000.0).round() as u64);
-        let runs = one.status().is_none_or(|status| DeploymentStatus::of(status.as_str()).running());
-        Some(Brief { arn: one.service_deployment_arn()?.to_owned(), created, runs })
+        let status = one.status().map(|status| DeploymentStatus::of(status.as_str()));
+        let runs = status.as_ref().is_none_or(DeploymentStatus::running);
+        let succeeded = status == Some(DeploymentStatus::Successful);
+        Some(Brief { arn: one.service_deployment_arn()?.to_owned(), created, runs, succeeded })
     };
-    let (mut all, mut token) = (Vec::new(), None);
+    // Whether what is left is older than was asked.
+    let rest_is_old = |all: &[Brief]| match all {
+        [first, .., last] => {
+            all.is_sorted_by_key(|brief| std::cmp::Reverse(brief.created)) && last.created < since.min(first.created)
+        }
+        [] | [_] => false,
+    };
+    let (mut all, mut token): (Vec<Brief>, Option<String>) = (Vec::new(), None);
     for _ in 0..PAGES {
         let request = client.list_service_deployments().cluster(cluster).service(service).max_results(LISTED);
         let page = request.set_next_token(token).send().await.during(LIST)?;
         all.extend(page.service_deployments().iter().filter_map(brief));
         token = page.next_token().map(str::to_owned);
-        if token.is_none() {
+        if token.is_none() || rest_is_old(&all) && all.iter().any(|brief| brief.succeeded) {
             break;
         }
     }
-    // Where the newest came first and the last is older than was asked, nothing that is left matters.
-    let cut = |last: &Brief| last.created >= since.min(all[0].created);
-    if token.is_some() && all.last().is_some_and(cut) {
+    if token.is_some() && !rest_is_old(&all) {
         let why = format!("more than {} service deployments are listed; recent ones may be among the rest", all.len());
         return Err(Failure::unreadable(LIST, why));
     }
@@ -187,6 +198,7 @@ fn deployment(one: &Value, revision: RevisionArn, groups: Vec<TargetGroupArn>) -
         status: DeploymentStatus::of(one["status"].as_str().unwrap_or_default()),
         reason: one["statusReason"].as_str().or(one["rollback"]["reason"].as_str()).unwrap_or_default().to_owned(),
         stage: one["lifecycleStage"].as_str().map(str::to_owned),
+        strategy: one["deploymentConfiguration"]["strategy"].as_str().map(str::to_owned),
         weight,
         running: target["runningTaskCount"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         groups,

@@ -150,12 +150,12 @@ async fn traffic(clients: &Clients, service: &Value) -> Reading<Traffic> {
     }
     let mut traffic = Traffic::default();
     for (group, reading) in targets::read(&clients.elb, shares.keys().cloned().collect()).await {
-        let healthy = match reading {
-            Reading::Known(counts) => counts.healthy,
+        let counts = match reading {
+            Reading::Known(counts) => counts,
             Reading::Unknown(why) => return Reading::Unknown(format!("{}: {why}", group.short())),
         };
         let share = shares.get(&group).copied().unwrap_or_default();
-        traffic.groups.insert(group, GroupTraffic { share, healthy });
+        traffic.groups.insert(group, GroupTraffic { share, healthy: counts.healthy, other: counts.other });
     }
     Reading::Known(traffic)
 }

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::config::ServiceConfig;
-use shared::ids::{Colour, TargetGroupArn};
-use shared::observation::{Ask, ColourReading, Observation, Reading, RequestCount, ServiceReading, TargetCounts};
+use shared::ids::{AlarmName, Colour, TargetGroupArn};
+use shared::observation::{
+    AlarmReading, Ask, ColourReading, NativeReading, Observation, Reading, RequestCount, ServiceReading, TargetCounts,
+};
 use shared::ports::Observer;
 use shared::time::Time;
 
 use crate::world::World;
 use crate::{alarms, native, requests, revisions, routes, scaling, services, targets};
 
+type Alarms = BTreeMap<AlarmName, Reading<Option<AlarmReading>>>;
 type Services = BTreeMap<Colour, Reading<Option<ServiceReading>>>;
 type Targets = BTreeMap<TargetGroupArn, Reading<TargetCounts>>;
 type Requests = BTreeMap<Colour, Reading<RequestCount>>;
@@ -25,14 +28,6 @@ impl Observer for World {
                 config.engine.routes().iter().map(|route| (route.clone(), Reading::not_asked())).collect()
             }
         };
-        let alarms = async {
-            let names = config.alarms.all();
-            if ask.alarms {
-                alarms::read(&self.clients.cloudwatch, &config.cluster, &names).await
-            } else {
-                names.into_iter().map(|name| (name, Reading::not_asked())).collect()
-            }
-        };
         let scaling =
             async { if ask.scaling { scaling::read(&self.clients.scaling, config).await } else { BTreeMap::new() } };
         let registered = async {
@@ -41,14 +36,13 @@ impl Observer for World {
                 None => Reading::not_asked(),
             }
         };
-        let native = async {
-            match (config.engine.native(), ask.native) {
-                (Some(native), Some(since)) => native::read(&self.clients, config, native, since, ask.targets).await,
-                (None, _) | (_, None) => Reading::not_asked(),
-            }
-        };
-        let (routes, (services, targets, requests), alarms, mut scaling, registered, native) =
-            tokio::join!(routes, self.inside(config, ask, at), alarms, scaling, registered, native);
+        let (routes, (services, targets, requests), (native, alarms), mut scaling, registered) = tokio::join!(
+            routes,
+            self.inside(config, ask, at),
+            self.native_and_alarms(config, ask),
+            scaling,
+            registered
+        );
         let colours = Colour::BOTH.into_iter().map(|colour| {
             let mut reading = ColourReading::nothing();
             if let Some(service) = services.get(&colour) {
@@ -73,6 +67,31 @@ impl Observer for World {
 }
 
 impl World {
+    /// The native service and the alarms, in one DescribeAlarms. With the targets (before a start, at pauses) those that only
+    /// ECS listens to are among them, and the service says which.
+    async fn native_and_alarms(&self, config: &ServiceConfig, ask: &Ask) -> (Reading<Option<NativeReading>>, Alarms) {
+        let native = async {
+            match (config.engine.native(), ask.native) {
+                (Some(native), Some(since)) => native::read(&self.clients, config, native, since, ask.targets).await,
+                (None, _) | (_, None) => Reading::not_asked(),
+            }
+        };
+        let read = async |names: &[AlarmName]| alarms::read(&self.clients.cloudwatch, &config.cluster, names).await;
+        let mut names = config.alarms.all();
+        if !ask.alarms {
+            return (native.await, names.into_iter().map(|name| (name, Reading::not_asked())).collect());
+        }
+        if config.engine.native().is_none() || !ask.targets {
+            return tokio::join!(native, read(&names));
+        }
+        let native = native.await;
+        if let Reading::Known(Some(service)) = &native {
+            names.extend(config.unlisted_alarms(&service.configuration));
+        }
+        let alarms = read(&names).await;
+        (native, alarms)
+    }
+
     /// The services, and what hangs on their target groups.
     async fn inside(&self, config: &ServiceConfig, ask: &Ask, at: Time) -> (Services, Targets, Requests) {
         let wanted = ask.services || ask.targets || ask.requests.is_some();

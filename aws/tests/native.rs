@@ -6,6 +6,7 @@ use aws::{Clients, World};
 use common::{Answer, Endpoint, Sent};
 use serde_json::{Value, json};
 use shared::config::ServiceConfig;
+use shared::ids::AlarmName;
 use shared::observation::{Ask, NativeReading, Reading};
 use shared::ports::Observer;
 use shared::rollout::Margins;
@@ -13,6 +14,8 @@ use shared::time::{Span, Time};
 
 /// The oldest deployment is of this second; each one is a second younger than the one before.
 const FIRST: u64 = 1_795_000_000;
+
+const BLUE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/shop-blue/1";
 
 const FILE: &str = "
 version: 1
@@ -42,6 +45,12 @@ struct Ecs {
     balancers: Value,
     /// The status of those that are listed, where it is not SUCCESSFUL.
     status: Option<&'static str>,
+    /// The status of those from a number on.
+    since: Option<(u64, &'static str)>,
+    /// `deploymentConfiguration` of the service.
+    configuration: Value,
+    /// The health of blue's one target, which has all production traffic.
+    health: &'static str,
     /// What cannot be described, and why; without a reason it is just not in the answer.
     lost: Vec<(String, Option<&'static str>)>,
     /// Service revisions without a task definition.
@@ -54,12 +63,20 @@ fn arn(kind: &str, number: usize) -> String {
 
 impl Ecs {
     fn answer(&self, sent: &Sent) -> Answer {
+        if sent.body.starts_with("Action=") {
+            return (200, self.balancer(&sent.body));
+        }
+        if sent.headers.contains("graniteservice") {
+            // The names that were asked for are what counts.
+            return (400, String::new());
+        }
         let asked: Value = serde_json::from_str(&sent.body).unwrap();
         let is = |operation: &str| sent.headers.contains(&format!("amazonec2containerservicev20141113.{operation}\r"));
         let answer = if is("describeservices") {
             json!({ "services": [{
                 "serviceArn": "arn:aws:ecs:us-east-1:123456789012:service/production/shop", "status": "ACTIVE",
                 "taskDefinition": "shop:1", "currentServiceDeployment": self.current, "loadBalancers": self.balancers,
+                "deploymentConfiguration": self.configuration,
             }] })
         } else if is("listservicedeployments") {
             self.list(&asked)
@@ -76,10 +93,32 @@ impl Ecs {
 
     fn deployment(&self, arn: &str) -> Value {
         let number: u64 = arn.rsplit('/').next().unwrap().parse().unwrap();
+        let late = self.since.filter(|(from, _)| number >= *from).map(|(_, status)| status);
+        let status = late.or(self.status).unwrap_or("SUCCESSFUL");
         json!({
-            "serviceDeploymentArn": arn, "createdAt": FIRST + number, "status": self.status.unwrap_or("SUCCESSFUL"),
+            "serviceDeploymentArn": arn, "createdAt": FIRST + number, "status": status,
             "targetServiceRevision": { "arn": arn.replace("service-deployment", "service-revision") },
         })
+    }
+
+    /// A production rule with all weight on blue, and blue's target.
+    fn balancer(&self, asked: &str) -> String {
+        if asked.contains("DescribeTargetHealth") {
+            let health = format!("<TargetHealth><State>{}</State></TargetHealth>", self.health);
+            let one = format!("<member><Target><Id>10.0.0.1</Id></Target>{health}</member>");
+            let all = format!("<TargetHealthDescriptions>{one}</TargetHealthDescriptions>");
+            return format!(
+                "<DescribeTargetHealthResponse><DescribeTargetHealthResult>{all}</DescribeTargetHealthResult>\
+                 </DescribeTargetHealthResponse>"
+            );
+        }
+        let group = format!("<member><TargetGroupArn>{BLUE}</TargetGroupArn><Weight>100</Weight></member>");
+        format!(
+            "<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>{}</RuleArn><Priority>10</Priority>\
+             <Actions><member><Type>forward</Type><ForwardConfig><TargetGroups>{group}</TargetGroups></ForwardConfig>\
+             </member></Actions></member></Rules></DescribeRulesResult></DescribeRulesResponse>",
+            common::RULE
+        )
     }
 
     /// Nothing says in which order they come.
@@ -162,6 +201,68 @@ async fn more_pages_than_are_read_are_an_error_unless_the_rest_is_old() {
     assert_eq!(numbers(&ecs, 1_000).await, [54]);
     assert!(unknown(&ecs, 5).await.contains("more than 50"));
     assert_eq!(numbers(&ecs, 6).await.len(), 49);
+}
+
+#[tokio::test]
+async fn a_long_history_is_left_unread_where_the_newest_comes_first_and_one_that_succeeded_was_seen() {
+    let pages = async |ecs: &Ecs, since| read(ecs, since).await.0.sent(".ListServiceDeployments").len();
+    let mut ecs = Ecs { page: 10, newest_first: true, ..shop(55) };
+    assert_eq!(pages(&ecs, 1_000).await, 1);
+    assert_eq!(pages(&ecs, 44).await, 2, "the last of a page must be older");
+    ecs.since = Some((30, "ROLLBACK_FAILED"));
+    assert_eq!(pages(&ecs, 1_000).await, 3);
+    ecs.newest_first = false;
+    assert_eq!(pages(&ecs, 1_000).await, 5, "nothing is left unread on trust");
+}
+
+#[tokio::test]
+async fn the_last_that_succeeded_is_described_however_old_it_is() {
+    for newest_first in [true, false] {
+        let mut ecs = Ecs { newest_first, ..shop(6) };
+        ecs.since = Some((3, "STOPPED"));
+        assert_eq!(numbers(&ecs, 1_000).await, [5, 2]);
+        assert_eq!(numbers(&ecs, 4).await, [5, 4, 2]);
+        ecs.since = None;
+        assert_eq!(numbers(&ecs, 4).await, [5, 4], "it is the newest");
+        // It is long ago, and ECS keeps none for ever.
+        ecs.since = Some((3, "STOPPED"));
+        ecs.lost = vec![(arn("deployment", 2), Some("MISSING"))];
+        assert_eq!(numbers(&ecs, 4).await, [5, 4]);
+    }
+}
+
+#[tokio::test]
+async fn a_target_whose_state_says_nothing_is_carried_and_makes_no_dead_group() {
+    for (health, dead) in [("unavailable", false), ("unused", false), ("healthy", false), ("unhealthy", true)] {
+        let balancers = json!([{ "advancedConfiguration": { "productionListenerRule": common::RULE } }]);
+        let ecs = Ecs { balancers, health, ..shop(1) };
+        let (_endpoint, clients) = clients(&ecs).await;
+        let ask = Ask { native: Some(Time(FIRST * 1_000)), targets: true, ..Ask::default() };
+        let seen = World::new(clients, Margins::quick()).observe(&config(), &ask, Time(FIRST * 1_000)).await;
+        let Reading::Known(Some(NativeReading { traffic: Reading::Known(traffic), .. })) = seen.native else {
+            panic!("{:?}", seen.native);
+        };
+        assert_eq!(traffic.groups.len(), 1);
+        assert_eq!(traffic.dead().is_some(), dead, "{health}: {traffic:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_alarms_that_only_ecs_listens_to_are_asked_for_with_the_others_in_one_call_before_a_start() {
+    let alarms = json!({ "enable": true, "rollback": true, "alarmNames": ["shop-5xx", "shop-cpu"] });
+    let ecs = Ecs { configuration: json!({ "alarms": alarms }), ..shop(1) };
+    let at = Time(FIRST * 1_000);
+    let names = |names: &[&str]| names.iter().map(|name| AlarmName::from(*name)).collect::<Vec<_>>();
+    for (targets, wanted) in [(true, names(&["shop-5xx", "shop-cpu"])), (false, names(&["shop-5xx"]))] {
+        let (endpoint, clients) = clients(&ecs).await;
+        let ask = Ask { native: Some(at), alarms: true, targets, ..Ask::default() };
+        let seen = World::new(clients, Margins::quick()).observe(&config(), &ask, at).await;
+        assert_eq!(seen.alarms.into_keys().collect::<Vec<_>>(), wanted);
+        let calls = endpoint.sent("GraniteService");
+        assert_eq!(calls.len(), 1);
+        assert!(calls[0].body.contains("shop-5xx"));
+        assert_eq!(calls[0].body.contains("shop-cpu"), targets);
+    }
 }
 
 #[tokio::test]

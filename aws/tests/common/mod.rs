@@ -40,7 +40,7 @@ services:
 pub(crate) struct Sent {
     /// Header lines, lower case.
     pub(crate) headers: String,
-    /// The body.
+    /// The body; of CloudWatch's CBOR what is text can be found in it.
     pub(crate) body: String,
 }
 
@@ -103,7 +103,7 @@ async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Sent>>>, answer: Answering
         if stream.read_exact(&mut body).await.is_err() {
             return;
         }
-        let sent = Sent { headers, body: String::from_utf8(body).unwrap() };
+        let sent = Sent { headers, body: String::from_utf8_lossy(&body).into_owned() };
         kept.lock().unwrap().push(sent.clone());
         let (status, text) = answer(&sent);
         let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nretry-after: 0\r\n\r\n", text.len());

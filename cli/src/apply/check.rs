@@ -130,7 +130,8 @@ fn known_route(
 
 fn alarms(config: &ServiceConfig, seen: &Observation, findings: &mut Findings) {
     let mut timings = Vec::new();
-    for (name, reading) in &seen.alarms {
+    let listed = config.alarms.all();
+    for (name, reading) in seen.alarms.iter().filter(|(name, _)| listed.contains(name)) {
         match reading {
             Reading::Unknown(why) => findings.unread(&format!("the alarm {name}"), why),
             Reading::Known(None) => findings.problem(missing(name)),
@@ -146,7 +147,7 @@ fn alarms(config: &ServiceConfig, seen: &Observation, findings: &mut Findings) {
             }
         }
     }
-    if seen.alarms.is_empty() && !config.accept_no_alarms {
+    if !seen.alarms.keys().any(|name| listed.contains(name)) && !config.accept_no_alarms {
         findings.warning(
             "no alarm watches it: rollouts are refused; name some under `alarms:`, or write `withoutAlarms: accept`"
                 .to_owned(),

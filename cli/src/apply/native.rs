@@ -4,7 +4,7 @@ use super::check::Findings;
 use aws::Clients;
 use serde_json::Value;
 use shared::config::{Engine, Native, Plan, ServiceConfig};
-use shared::observation::{NativeReading, Observation, Reading};
+use shared::observation::{AlarmState, NativeReading, Observation, Reading};
 
 /// Checks the service itself: whether it can be driven, and what ECS does on its own.
 pub(super) fn check(config: &ServiceConfig, native: &Native, seen: &Observation, findings: &mut Findings) {
@@ -13,7 +13,10 @@ pub(super) fn check(config: &ServiceConfig, native: &Native, seen: &Observation,
     match &seen.native {
         Reading::Unknown(why) => findings.unread(&what, why),
         Reading::Known(None) => findings.problem(format!("{what} does not exist, or is not ACTIVE")),
-        Reading::Known(Some(reading)) => known(config, native, reading, findings),
+        Reading::Known(Some(reading)) => {
+            known(config, native, reading, findings);
+            unlisted(config, reading, seen, findings);
+        }
     }
 }
 
@@ -64,6 +67,12 @@ fn known(config: &ServiceConfig, native: &Native, reading: &NativeReading, findi
     let sent = native.configuration(&reading.configuration);
     let configuration = sent.as_ref().unwrap_or(&reading.configuration);
     let strategy = configuration["strategy"].as_str().unwrap_or("ROLLING");
+    if let Some(why) = native.immovable(&reading.configuration, reading.desired) {
+        let told = format!("{name}: {why}; lower the one or raise the other");
+        // With other numbers of tasks rounding may leave it a way.
+        let always = native.immovable(&reading.configuration, 100).is_some();
+        if always { findings.problem(told) } else { findings.warning(told) }
+    }
     if strategy == "ROLLING" && configuration["deploymentCircuitBreaker"]["rollback"] != true {
         findings.warning(format!(
             "{name} rolls without a circuit breaker that rolls back: tasks that never start are stopped at the start \
@@ -83,6 +92,21 @@ fn known(config: &ServiceConfig, native: &Native, reading: &NativeReading, findi
         findings.warning(format!(
             "{name}: `checks` run in the function lifecycle-hook, but the service declares no AWS_LAMBDA hook at \
              POST_TEST_TRAFFIC_SHIFT or PRE_PRODUCTION_TRAFFIC_SHIFT: declare it there (docs/operations.md, native)"
+        ));
+    }
+}
+
+/// The alarms that ECS listens to and flipback.yaml does not list.
+fn unlisted(config: &ServiceConfig, reading: &NativeReading, seen: &Observation, findings: &mut Findings) {
+    for name in config.unlisted_alarms(&reading.configuration) {
+        let fires = match seen.alarms.get(&name) {
+            Some(Reading::Known(Some(alarm))) => alarm.state == AlarmState::Alarm,
+            Some(Reading::Known(None) | Reading::Unknown(_)) | None => false,
+        };
+        findings.warning(format!(
+            "ECS watches the alarm {name} too; Flipback holds a start while it fires{}, but does not roll back by it: add \
+             it to `alarms`",
+            if fires { " (it is in ALARM now)" } else { "" }
         ));
     }
 }
@@ -152,9 +176,17 @@ services:
             told("{ blueGreen: { bake: 5m } }", hooked("CANARY"), |_| {}),
             told("asDeclared", hooked("CANARY"), |reading| {
                 reading.undrivable = Some(("its controller is CODE_DEPLOY".to_owned(), "make it ECS".to_owned()));
-                let dead = GroupTraffic { share: 100.into(), healthy: 0 };
+                let dead = GroupTraffic { share: 100.into(), healthy: 0, other: 0 };
                 let group = TargetGroupArn::from("arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/shop-blue/1");
                 reading.traffic = Reading::Known(Traffic { groups: [(group, dead)].into() });
+            }),
+            told("{ rolling: { minimumHealthyPercent: 100 } }", hooked("ROLLING"), |reading| {
+                reading.configuration["maximumPercent"] = json!(100);
+                reading.configuration["deploymentCircuitBreaker"] = json!({ "enable": true, "rollback": true });
+            }),
+            told("asDeclared", hooked("BLUE_GREEN"), |reading| {
+                let names = ["shop-5xx", "shop-cpu"];
+                reading.configuration["alarms"] = json!({ "enable": true, "rollback": true, "alarmNames": names });
             }),
         ];
         insta::assert_snapshot!(all.join("\n"));

@@ -14,7 +14,7 @@ use crate::wait::{Asked, Follower};
 use serde_json::json;
 use shared::ids::{Digest, IntentId, RevisionArn, ServiceName};
 use shared::ports::{Record, Store as _, Waker as _};
-use shared::rollout::{Intent, IntentKind, Outcome, Phase, Rollout, Status};
+use shared::rollout::{Intent, IntentKind, Phase, Rollout, Status};
 
 /// `flipback deploy`: the images are resolved through ECR now, and pinned.
 pub(crate) async fn deploy(args: &args::Deploy, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
@@ -49,7 +49,9 @@ pub(crate) async fn rollback(args: &args::Rollback, installation: &Installation,
         Some(to) => Some(revision(installation, &wisher.record, to).await?),
         None => None,
     };
-    if to.is_none() && status.rollout.is_none() && before(status).is_none() {
+    // Under somebody else's native deployment it is what the last rollout brought, which a look tells.
+    let native = wisher.record.config.engine.native().is_some();
+    if to.is_none() && status.rollout.is_none() && !native && status.before(None).is_none() {
         return Err(plain(
             format!("{}: no earlier revision is known to go back to", args.service),
             "name one: flipback rollback SERVICE --to FAMILY:NUMBER (aws ecs list-task-definitions --family-prefix FAMILY)",
@@ -61,7 +63,10 @@ pub(crate) async fn rollback(args: &args::Rollback, installation: &Installation,
     let said = match (&to, &rollout) {
         (Some(to), _) => format!("to go back to {}", to.short()),
         (None, Some(rollout)) => format!("to roll {rollout} back"),
-        (None, None) => before(status).map_or_else(String::new, |before| format!("to go back to {}", before.short())),
+        (None, None) if native => "to go back to the revision before what is live".to_owned(),
+        (None, None) => {
+            status.before(None).map_or_else(String::new, |before| format!("to go back to {}", before.short()))
+        }
     };
     // A rollback that only turns the running rollout is done when that is back; one to a revision ends with its own.
     let asked = Asked::Back(rollout.clone());
@@ -262,12 +267,6 @@ fn bound(wish: &str, rollout: &Rollout) -> String {
     format!("{wish}/{}/{step}", rollout.id)
 }
 
-/// The revision that was live before the last rollout, as the core goes back to it.
-fn before(status: &Status) -> Option<&RevisionArn> {
-    let last = status.last.as_ref().filter(|last| last.outcome == Outcome::Completed)?;
-    last.stable_revision.as_ref()
-}
-
 /// A revision as a person names it, found in ECS.
 async fn revision(installation: &Installation, record: &Record, text: &str) -> anyhow::Result<RevisionArn> {
     const CALL: &str = "ecs:DescribeTaskDefinition";
@@ -332,6 +331,7 @@ fn quarantined(record: &Record, text: &str) -> anyhow::Result<Digest> {
 mod tests {
     use super::*;
     use crate::wait::fixture;
+    use shared::rollout::Outcome;
 
     #[test]
     fn a_wish_for_a_rollout_has_one_id_per_step() {
@@ -371,13 +371,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_completed_rollout_leaves_a_revision_to_go_back_to() {
+    fn the_family_is_known_from_the_last_rollout() {
         let mut status = Status::default();
-        assert_eq!(before(&status), None);
-        status.last = Some(fixture::ended(1, Outcome::Refused("no".to_owned())));
-        assert_eq!(before(&status), None);
+        assert_eq!(known_family(&status), None);
         status.last = Some(fixture::ended(1, Outcome::Completed));
-        assert_eq!(before(&status).map(RevisionArn::short), Some("shop-api:40"));
         assert_eq!(known_family(&status), Some("shop-api"));
     }
 }

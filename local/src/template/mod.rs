@@ -259,6 +259,28 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_is_not_given_is_no_list_of_one_empty_name() {
+        let document = yaml::read(COMPILED_IN).unwrap();
+        let network = |parameters: &[(&str, &str)]| {
+            let names = names(&document, &place(parameters)).unwrap();
+            names.resolve(&document["Resources"]["LifecycleHook"]["Properties"]["VpcConfig"]).unwrap()
+        };
+        assert_eq!(network(&[]), Value::Null);
+        assert_eq!(network(&[("HookSubnetIds", "subnet-1")]), json!({ "SubnetIds": ["subnet-1"] }));
+        let both = network(&[("HookSubnetIds", "subnet-1,subnet-2"), ("HookSecurityGroupIds", "sg-1")]);
+        assert_eq!(both, json!({ "SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"] }));
+    }
+
+    #[test]
+    fn the_role_that_calls_the_hook_asks_nothing_of_ecs_that_it_may_not_send() {
+        let document = yaml::read(COMPILED_IN).unwrap();
+        let trust = &document["Resources"]["LifecycleHookInvokeRole"]["Properties"]["AssumeRolePolicyDocument"];
+        let statement = &trust["Statement"][0];
+        assert_eq!(statement["Principal"]["Service"], "ecs.amazonaws.com");
+        assert!(statement["Condition"].is_null(), "{statement}");
+    }
+
+    #[test]
     fn a_queue_comes_after_its_dead_letter_queue() {
         let template = Template::read(COMPILED_IN, &place(&[])).unwrap();
         let at = |logical: &str| template.resources.iter().position(|resource| resource.logical == logical).unwrap();

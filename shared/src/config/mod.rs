@@ -5,6 +5,7 @@
 
 mod advice;
 mod check;
+mod declared;
 mod native;
 mod parse;
 mod typed;

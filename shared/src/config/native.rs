@@ -164,14 +164,7 @@ impl Plan {
         match typed {
             StrategyTyped::AsDeclared => Ok(Plan::AsDeclared),
             StrategyTyped::Rolling { minimum_healthy_percent: minimum, maximum_percent: maximum, circuit_breaker } => {
-                if let (Some(minimum), Some(maximum)) = (minimum, maximum)
-                    && (*minimum > 100 || *maximum < 100 || *minimum == 100 && *maximum == 100)
-                {
-                    return Err(format!(
-                        "rolling: ECS could neither stop nor start a task between {minimum} % and {maximum} %; \
-                         minimumHealthyPercent is at most 100, maximumPercent at least 100, and not both"
-                    ));
-                }
+                super::declared::limits(*minimum, *maximum)?;
                 if let Some(breaker) = circuit_breaker {
                     breaker.check()?;
                 }

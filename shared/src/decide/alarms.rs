@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::ids::{AlarmName, Colour};
 use crate::observation::{AlarmReading, AlarmState, Reading};
 use crate::rollout::{AlarmSide, Cause, Rollout};
+use crate::time::Time;
 
 use super::draft::Draft;
 
@@ -126,6 +127,18 @@ pub(super) fn harm(draft: &Draft<'_>, rollout: &Rollout, candidate: Colour) -> O
     let name = firing(draft, rollout, candidate).into_iter().next()?;
     let reason = reading(draft, &AlarmName(name.clone())).map_or_else(String::new, |alarm| alarm.reason.clone());
     Some(Cause::Alarm { alarm: name, reason })
+}
+
+/// The alarm that is known to have begun to fire since a time, told by an event or read.
+pub(super) fn began(draft: &Draft<'_>, rollout: &Rollout, candidate: Colour, since: Time) -> Option<Cause> {
+    let name = |name: &str| rollout.sides.get(&AlarmName(name.to_owned())).is_some_and(|side| side.covers(candidate));
+    if let Some(fired) = draft.fired.iter().find(|fired| name(&fired.alarm) && fired.at >= since) {
+        return Some(Cause::Alarm { alarm: fired.alarm.clone(), reason: fired.reason.clone() });
+    }
+    let loud = firing(draft, rollout, candidate);
+    let alarms = loud.into_iter().filter_map(|name| Some((reading(draft, &AlarmName(name.clone()))?, name)));
+    let mut began = alarms.filter(|(alarm, _)| alarm.since.is_some_and(|at| at >= since));
+    began.next().map(|(alarm, name)| Cause::Alarm { alarm: name, reason: alarm.reason.clone() })
 }
 
 /// Whether every alarm that covers the candidate is known to be quiet.

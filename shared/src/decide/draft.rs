@@ -5,7 +5,7 @@ use crate::decision::{Action, Decision, Effect, Waiting};
 use crate::ids::{Colour, IntentId, RolloutId, TargetGroupArn};
 use crate::notice::{Milestone, Notice};
 use crate::observation::{ColourReading, Observation, Reading, ServiceReading, TargetCounts};
-use crate::rollout::{Candidate, Ended, FORMAT, Margins, Outcome, Phase, Rollout, Status, Target, Wish};
+use crate::rollout::{Candidate, Deployed, Ended, FORMAT, Margins, Outcome, Phase, Rollout, Status, Target, Wish};
 use crate::time::{Span, Time};
 use crate::weights::{Sides, Weights};
 
@@ -121,6 +121,9 @@ impl<'a> Draft<'a> {
     /// Ends a rollout.
     pub(super) fn end(&mut self, rollout: &Rollout, outcome: Outcome) {
         self.ended = true;
+        if outcome == Outcome::Completed {
+            self.status.deployed = Deployed::after(rollout, self.status.deployed.as_ref());
+        }
         self.status.last = Some(Ended {
             rollout: rollout.id.clone(),
             outcome,

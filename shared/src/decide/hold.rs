@@ -261,6 +261,7 @@ fn repair(draft: &Draft<'_>, routes: &[(RouteArn, &RouteReading)]) -> String {
 }
 
 pub(super) fn alarms(draft: &Draft<'_>, rollout: &mut Rollout, stable: Colour) -> Result<(), Not> {
+    rollout.sides = alarms::sides(draft);
     if let Some(why) = alarms::unknown(draft) {
         return unknown(why);
     }
@@ -271,7 +272,6 @@ pub(super) fn alarms(draft: &Draft<'_>, rollout: &mut Rollout, stable: Colour) -
             "create it, or correct the name in flipback.yaml and apply that",
         );
     }
-    rollout.sides = alarms::sides(draft);
     if !draft.config.accept_no_alarms && !rollout.sides.values().any(|side| side.covers(stable.other())) {
         return ever(
             format!("no alarm covers {}, where the new image goes", stable.other()),

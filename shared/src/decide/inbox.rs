@@ -213,16 +213,13 @@ fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&Revisi
         }
         return;
     }
-    let before = draft.status.last.as_ref().and_then(|last| match last.outcome {
-        Outcome::Completed => last.stable_revision.clone(),
-        Outcome::RolledBack(_)
-        | Outcome::Cancelled(_)
-        | Outcome::Refused(_)
-        | Outcome::GivenUp(_)
-        | Outcome::Observed
-        | Outcome::Superseded(_) => None,
-    });
-    let before = if draft.config.engine.native().is_some() { super::native::previous(draft) } else { before };
+    let ended = draft.status.last.as_ref().filter(|last| bound == Some(&last.rollout));
+    if to.is_none() && ended.is_some_and(|last| last.outcome != Outcome::Completed) {
+        decline(draft, wish, "the rollout it was meant for has ended, and its revision is not live");
+        return;
+    }
+    let foreign = super::native::foreign(draft).filter(|_| draft.config.engine.native().is_some());
+    let before = draft.status.before(foreign).cloned();
     match to.cloned().or(before) {
         Some(revision) => person_candidate(draft, Target::Revision(revision), Wish::RollbackTo, intent.at),
         None => decline(draft, wish, "no earlier revision is known; name one with --to FAMILY:REVISION"),

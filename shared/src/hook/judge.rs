@@ -11,7 +11,7 @@ use crate::config::{HttpCheck, ServiceConfig};
 use crate::ids::AlarmName;
 use crate::observation::{AlarmReading, Reading};
 use crate::ports::Record;
-use crate::rollout::{Phase, Rollout};
+use crate::rollout::{Ended, Outcome, Phase, Rollout};
 use crate::time::{Span, Time};
 
 /// So many calls in a row may read nothing: ten minutes, in which a throttle or an outage of a part passes. A state that
@@ -62,6 +62,8 @@ pub(super) enum Whose<'a> {
     Ours(&'a Rollout),
     /// The running rollout has sent one and not seen it yet.
     Unsettled(&'a Rollout),
+    /// Of the last rollout, which a person gave up as it stood.
+    GivenUp,
     /// Somebody else's.
     Foreign,
 }
@@ -76,6 +78,12 @@ pub(super) enum Verdict {
 }
 
 fn whose<'a>(request: &Request, record: &'a Record) -> Whose<'a> {
+    let given_up = |last: &Ended| {
+        matches!(last.outcome, Outcome::GivenUp(_)) && last.deployment.as_ref() == Some(&request.deployment)
+    };
+    if record.status.last.as_ref().is_some_and(given_up) {
+        return Whose::GivenUp;
+    }
     let Some(rollout) = &record.status.rollout else { return Whose::Foreign };
     match &rollout.native.deployment {
         Some(arn) if *arn == request.deployment => Whose::Ours(rollout),
@@ -90,14 +98,14 @@ impl<'a> Whose<'a> {
     fn config(&self, record: &'a Record) -> &'a ServiceConfig {
         match self {
             Whose::Ours(rollout) | Whose::Unsettled(rollout) => &rollout.config,
-            Whose::Foreign => &record.config,
+            Whose::GivenUp | Whose::Foreign => &record.config,
         }
     }
 
     pub(super) fn rollout(&self) -> Option<&'a Rollout> {
         match self {
             Whose::Ours(rollout) | Whose::Unsettled(rollout) => Some(rollout),
-            Whose::Foreign => None,
+            Whose::GivenUp | Whose::Foreign => None,
         }
     }
 }
@@ -200,7 +208,7 @@ fn stopped(request: &Request, whose: &Whose<'_>) -> bool {
     let shifts = [TEST, PRODUCTION].contains(&request.stage.as_str());
     match whose {
         Whose::Ours(rollout) => shifts && matches!(rollout.phase, Phase::Stopping { .. }),
-        Whose::Unsettled(_) | Whose::Foreign => false,
+        Whose::Unsettled(_) | Whose::GivenUp | Whose::Foreign => false,
     }
 }
 
@@ -213,7 +221,7 @@ fn going_back(whose: &Whose<'_>, unread: &mut Vec<String>) -> Verdict {
             unread.push(format!("{} goes back, and whether this is its deployment is not known yet", rollout.id));
             Verdict::Go
         }
-        Whose::Foreign => Verdict::Go,
+        Whose::GivenUp | Whose::Foreign => Verdict::Go,
     }
 }
 
@@ -226,7 +234,7 @@ fn gate(request: &Request, whose: &Whose<'_>, progress: &Progress) -> Verdict {
     }
     let opened = match whose {
         Whose::Ours(rollout) => rollout.native.opened.as_ref(),
-        Whose::Unsettled(_) | Whose::Foreign => None,
+        Whose::Unsettled(_) | Whose::GivenUp | Whose::Foreign => None,
     };
     let here = opened.filter(|opened| opened.stage == request.stage && opened.at.plus(SKEW) >= progress.since);
     match (here, whose) {
@@ -238,6 +246,12 @@ fn gate(request: &Request, whose: &Whose<'_>, progress: &Progress) -> Verdict {
         (None, Whose::Unsettled(_)) => {
             Verdict::Wait("the gate waits: the rollout has not seen its deployment yet".to_owned(), GATE_AGAIN)
         }
+        // Its end as it stood is no promote.
+        (None, Whose::GivenUp) => Verdict::Wait(
+            "its rollout was given up: the gate stays closed until the deployment is stopped in the ECS console, or times out"
+                .to_owned(),
+            GATE_AGAIN,
+        ),
         (None, Whose::Foreign) => {
             Verdict::Pass("the gate is for Flipback's rollouts, and this deployment is of none that runs".to_owned())
         }

@@ -6,7 +6,7 @@ use crate::decide::fixture::alarm;
 use crate::ids::RolloutId;
 use crate::observation::{AlarmState, Reading};
 use crate::ports::Record;
-use crate::rollout::{Candidate, Opened, Phase, Rollout, Status, Target, Wish};
+use crate::rollout::{Candidate, Ended, Opened, Outcome, Phase, Rollout, Status, Target, Wish};
 use crate::time::{Span, Time};
 
 const FILE: &str = r#"
@@ -423,6 +423,17 @@ fn a_gate_waits_for_the_promote_of_its_rollout_at_its_stage() {
     let answer = of(Some("another")).call();
     assert_eq!(answer.word, Word::Succeeded, "nobody could promote it");
     assert!(answer.why.contains("Flipback's rollouts"), "{}", answer.why);
+    let mut given_up = of(Some(DEPLOYMENT));
+    let rollout = given_up.record.status.rollout.take().expect("a rollout");
+    given_up.record.status.last = Some(Ended {
+        rollout: rollout.id,
+        outcome: Outcome::GivenUp("as it stood".to_owned()),
+        at: NOW,
+        stable_revision: None,
+        revision: None,
+        deployment: Some(DEPLOYMENT.to_owned()),
+    });
+    assert!(waits(&given_up.call()), "to give it up is no promote");
     let text = Caller::new(stage).details(Value::String(gate.to_string()));
     let mut text = text.rollout(Phase::Deploying, Some(DEPLOYMENT));
     assert!(waits(&text.call()), "JSON in a string, as CloudFormation takes it");

@@ -40,6 +40,12 @@ impl NativeReading {
         self.configuration["strategy"].as_str().unwrap_or("ROLLING")
     }
 
+    /// The strategy of a deployment: its own, or the service's where it names none.
+    #[must_use]
+    pub fn strategy_of<'a>(&'a self, deployment: &'a ServiceDeployment) -> &'a str {
+        deployment.strategy.as_deref().unwrap_or_else(|| self.strategy())
+    }
+
     /// The function hook of a deployment that is a gate at this stage and waits: declared so by the service.
     #[must_use]
     pub fn gate<'a>(&self, deployment: &'a ServiceDeployment, stage: &str) -> Option<&'a Hook> {
@@ -69,13 +75,18 @@ pub struct GroupTraffic {
     pub share: Share,
     /// Its healthy targets.
     pub healthy: u32,
+    /// Its targets in a state that says nothing of health: `unused`, `unavailable` and states this release does not know.
+    #[serde(default)]
+    pub other: u32,
 }
 
 impl Traffic {
-    /// The group that has weight and no healthy target, if there is one.
+    /// The group that has weight and is known to have no healthy target, if there is one. A target whose state says
+    /// nothing of health is no proof of death.
     #[must_use]
     pub fn dead(&self) -> Option<&TargetGroupArn> {
-        self.groups.iter().find(|(_, group)| group.share.tenths() > 0 && group.healthy == 0).map(|(arn, _)| arn)
+        let dead = |group: &GroupTraffic| group.share.tenths() > 0 && group.healthy == 0 && group.other == 0;
+        self.groups.iter().find(|(_, group)| dead(group)).map(|(arn, _)| arn)
     }
 }
 
@@ -96,6 +107,9 @@ pub struct ServiceDeployment {
     /// The lifecycle stage, as ECS writes it; none while it is pending, when it is over, and for rolling ones. No enum: the
     /// model of the API lacks documented stages.
     pub stage: Option<String>,
+    /// The strategy it was started with; the service may be shown with the one before for some seconds.
+    #[serde(default)]
+    pub strategy: Option<String>,
     /// The target revision's share of the production traffic.
     pub weight: Share,
     /// Tasks of its target service revision that are RUNNING.
@@ -206,4 +220,27 @@ pub struct Hook {
     pub expires: Option<Time>,
     /// ECS goes back when the wait ends, rather than on.
     pub times_out_back: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_whose_targets_say_nothing_of_health_is_not_dead() {
+        let with = |share: u8, healthy, other| {
+            let group = GroupTraffic { share: share.into(), healthy, other };
+            Traffic { groups: [(TargetGroupArn::from("blue"), group)].into() }
+        };
+        assert_eq!(with(100, 0, 0).dead(), Some(&TargetGroupArn::from("blue")));
+        assert_eq!(with(100, 0, 1).dead(), None, "unavailable: ELB could not tell");
+        assert_eq!(with(100, 1, 0).dead(), None);
+        assert_eq!(with(0, 0, 0).dead(), None, "it gets nothing");
+    }
+
+    #[test]
+    fn a_reading_of_an_older_release_has_no_such_targets() {
+        let old: GroupTraffic = serde_json::from_value(serde_json::json!({ "share": 100, "healthy": 2 })).unwrap();
+        assert_eq!((old.healthy, old.other), (2, 0));
+    }
 }

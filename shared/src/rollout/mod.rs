@@ -1,6 +1,7 @@
 //! The saved status of a service: the rollout that runs, what was seen settled, and what must not start again.
 
 mod candidate;
+mod deployed;
 mod intent;
 mod margins;
 mod native;
@@ -16,6 +17,7 @@ use crate::time::{Span, Time};
 use crate::weights::Weights;
 
 pub use candidate::{Candidate, ImageRef, Target, Wish};
+pub use deployed::Deployed;
 pub use intent::{Intent, IntentKind};
 pub use margins::Margins;
 pub use native::{Foreign, NativeRun, Opened};
@@ -60,6 +62,9 @@ pub struct Status {
     /// How the last rollout ended.
     #[serde(default)]
     pub last: Option<Ended>,
+    /// What the last rollout that completed brought.
+    #[serde(default)]
+    pub deployed: Option<Deployed>,
     /// The last deployment of a native service that Flipback did not start.
     #[serde(default)]
     pub foreign: Option<Foreign>,

@@ -39,12 +39,21 @@ pub struct NativeRun {
     /// The most tasks of the new revision that were seen to run.
     #[serde(default)]
     pub most: u32,
+    /// All tasks of a rolling deployment were seen to run, and the old ones gone.
+    #[serde(default)]
+    pub up: bool,
+    /// A hook held the stage at the last look.
+    #[serde(default)]
+    pub hooked: bool,
     /// How long ECS bakes at one stage at most, as it was read last.
     #[serde(default)]
     pub bake: Span,
     /// Since when the deployment could not be read.
     #[serde(default)]
     pub unread: Option<Time>,
+    /// ECS was seen to go back.
+    #[serde(default)]
+    pub going: bool,
     /// ECS ended it and did not go back.
     #[serde(default)]
     pub stuck: bool,
@@ -57,6 +66,9 @@ pub struct NativeRun {
     /// The pause that a person's promote answers.
     #[serde(default)]
     pub promoted: Option<String>,
+    /// When that answer was last sent.
+    #[serde(default)]
+    pub continued: Option<Time>,
     /// A pause waited at the last look.
     #[serde(default)]
     pub paused: bool,
@@ -94,4 +106,7 @@ pub struct Foreign {
     pub deployment: String,
     /// It was told how it ended, or it was over when it was first seen.
     pub over: bool,
+    /// A person was called because it could not be stopped.
+    #[serde(default)]
+    pub called: bool,
 }

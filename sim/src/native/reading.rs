@@ -127,8 +127,9 @@ impl Port {
                 let ask = Question { part, service, operation: "DescribeTargetHealth", about };
                 match self.describe(ask, || json!({ "TargetGroupArn": about })).await {
                     Ok(answer) => {
-                        let healthy = crate::view::targets(&answer).healthy;
-                        traffic.groups.insert(group, GroupTraffic { share, healthy });
+                        let counts = crate::view::targets(&answer);
+                        let group_traffic = GroupTraffic { share, healthy: counts.healthy, other: counts.other };
+                        traffic.groups.insert(group, group_traffic);
                     }
                     Err(why) => return Reading::Unknown(why),
                 }

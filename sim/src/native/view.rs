@@ -56,6 +56,7 @@ pub(super) fn deployment(one: &Value, revision: RevisionArn, groups: Vec<TargetG
             })
             .collect(),
         triggered: list(&one["alarms"]["triggeredAlarmNames"]).filter_map(Value::as_str).map(str::to_owned).collect(),
+        strategy: one["deploymentConfiguration"]["strategy"].as_str().map(str::to_owned),
         broken: one["deploymentCircuitBreaker"]["status"] == "TRIGGERED",
     }
 }

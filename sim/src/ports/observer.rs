@@ -48,9 +48,11 @@ impl Observer for Port {
                 self.targets(colour).await;
             }
         }
-        for name in config.alarms.all() {
-            seen.alarms.insert(name, Reading::not_asked());
+        let mut alarms = config.alarms.all();
+        if let (true, true, Reading::Known(Some(service))) = (ask.alarms, ask.targets, &seen.native) {
+            alarms.extend(config.unlisted_alarms(&service.configuration));
         }
+        seen.alarms.extend(alarms.into_iter().map(|name| (name, Reading::not_asked())));
         if ask.alarms {
             self.alarms(&config.name, &mut seen.alarms).await;
         }

@@ -9,7 +9,7 @@ use crate::time::{Span, Time};
 use super::super::draft::{Draft, what};
 use super::super::inbox;
 use super::follow::{complete, stuck, superseded, weigh};
-use super::{newer, own, service};
+use super::{named, newer, own, service};
 
 /// Turns a native rollout back.
 pub(in super::super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause: Cause) {
@@ -36,7 +36,8 @@ pub(in super::super) fn turn(draft: &mut Draft<'_>, rollout: &mut Rollout, cause
 fn stop(draft: &mut Draft<'_>, rollout: &Rollout) {
     let status = service(draft).ok().and_then(|service| own(rollout, service)).map(|own| own.status.clone());
     let wanted = match status {
-        None => true,
+        // Not read: it may go back by now, but only where it was seen to it is known to.
+        None => !rollout.native.going,
         Some(
             DeploymentStatus::Pending
             | DeploymentStatus::InProgress
@@ -81,11 +82,16 @@ pub(in super::super) fn stopping(draft: &mut Draft<'_>, mut rollout: Rollout, ca
         }
         // One that was sent may still land; it is stopped when it does.
         let landed = rollout.forward_until.plus(draft.margins.effect_lifetime);
-        if rollout.native.sent.is_none() || draft.seen.at > landed {
+        // Where the service names it already its deployment will be seen.
+        if rollout.native.sent.is_none() || draft.seen.at > landed && !named(&rollout, service) {
             return over(draft, rollout, cause);
         }
         slow(draft, &mut rollout);
-        draft.wait_until(Waiting::LateWrites(landed), landed.max(draft.now.plus(Span::secs(1))));
+        if draft.seen.at > landed {
+            draft.wait(Waiting::Unknown("the service deployment is not in the answer".to_owned()));
+        } else {
+            draft.wait_until(Waiting::LateWrites(landed), landed.max(draft.now.plus(Span::secs(1))));
+        }
         return Some(rollout);
     };
     rollout.native.deployment = Some(own.arn.clone());
@@ -109,7 +115,7 @@ pub(in super::super) fn stopping(draft: &mut Draft<'_>, mut rollout: Rollout, ca
                 return superseded(draft, rollout, other);
             }
         }
-        DeploymentStatus::RollbackRequested | DeploymentStatus::RollbackInProgress => {}
+        DeploymentStatus::RollbackRequested | DeploymentStatus::RollbackInProgress => rollout.native.going = true,
     }
     stop(draft, &rollout);
     slow(draft, &mut rollout);

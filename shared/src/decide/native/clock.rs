@@ -2,7 +2,7 @@
 //! not be read, and every step of ECS's begins anew.
 
 use crate::observation::{NativeReading, ServiceDeployment};
-use crate::rollout::{Cause, Rollout};
+use crate::rollout::{Cause, Rollout, Wish};
 use crate::time::{Span, Time};
 
 use super::super::draft::Draft;
@@ -10,7 +10,10 @@ use super::back::turn;
 use super::follow::{ROLLING, stage_of};
 
 /// Stages in which the new tasks are brought up; the start deadline counts for them together.
-const BEFORE_TRAFFIC: [&str; 5] = ["PENDING", "RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP"];
+const BEFORE_TRAFFIC: [&str; 5] = ["PENDING", "RECONCILE_SERVICE", "PRE_SCALE_UP", SCALE_UP, "POST_SCALE_UP"];
+
+/// The stage in which tasks start.
+const SCALE_UP: &str = "SCALE_UP";
 
 /// What stood still begins anew.
 pub(super) fn restart(draft: &Draft<'_>, rollout: &mut Rollout) {
@@ -30,6 +33,16 @@ pub(super) fn note(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeRea
     // A rolling deployment shows no stages; its tasks are what moves. The most counts: one that comes and goes does not.
     let more = stage == ROLLING && own.running > native.most;
     native.most = native.most.max(own.running);
+    // All of them run and the old ones are gone, which ECS ends only for healthy ones. That the new ones run says nothing: they
+    // may never be healthy. More that are wanted later change nothing about it.
+    native.up |=
+        stage == ROLLING && native.most >= service.desired && service.running <= native.most && own.running > 0;
+    // A hook takes its own time, which is none of the tasks'.
+    let hooked = own.hooks.iter().any(|hook| hook.running.is_some());
+    if native.hooked && !hooked {
+        native.up_since = Some(draft.now);
+    }
+    native.hooked = hooked;
     if more {
         native.up_since = Some(draft.now);
     }
@@ -43,14 +56,11 @@ pub(super) fn note(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeRea
 }
 
 /// Past its deadline a stage that has not brought traffic yet is stopped, and so is one that stands still. True: it was.
-pub(super) fn overdue(draft: &mut Draft<'_>, rollout: &mut Rollout, service: &NativeReading) -> bool {
+pub(super) fn overdue(draft: &mut Draft<'_>, rollout: &mut Rollout) -> bool {
     let config = &rollout.config;
     let Some((stage, since)) = rollout.native.stage.clone() else { return unseen(draft, rollout) };
-    // All tasks of a rolling one run and the old ones are gone, which ECS ends only for healthy ones: what is left is the bake.
-    // That the new ones run says nothing: they may never be healthy.
-    let most = rollout.native.most;
-    let up = stage == ROLLING && service.desired > 0 && most >= service.desired && service.running <= most;
-    let coming_up = BEFORE_TRAFFIC.contains(&stage.as_str()) || stage == ROLLING && !up;
+    let coming_up =
+        (BEFORE_TRAFFIC.contains(&stage.as_str()) || stage == ROLLING && !rollout.native.up) && !rollout.native.hooked;
     let until = if coming_up {
         rollout.native.up_since.unwrap_or(rollout.since).plus(config.start_deadline)
     } else {
@@ -60,8 +70,14 @@ pub(super) fn overdue(draft: &mut Draft<'_>, rollout: &mut Rollout, service: &Na
         return false;
     }
     let why = format!("ECS is still at {stage}");
+    if rollout.candidate.wish == Wish::RollbackTo {
+        // It is the cure: taking it back would bring what hurts.
+        draft.call(rollout, why, "it goes on; flipback abort takes it back");
+        return false;
+    }
     // Only tasks that were seen not to come up are to blame.
-    let cause = if coming_up { Cause::NotHealthyInTime(why) } else { Cause::Deadline(why) };
+    let blame = coming_up && [SCALE_UP, ROLLING].contains(&stage.as_str());
+    let cause = if blame { Cause::NotHealthyInTime(why) } else { Cause::Deadline(why) };
     turn(draft, rollout, cause);
     true
 }
@@ -71,7 +87,7 @@ pub(super) fn unseen(draft: &mut Draft<'_>, rollout: &mut Rollout) -> bool {
     if draft.now < rollout.since.plus(rollout.config.start_deadline) {
         return false;
     }
-    let why = "no service deployment of the new revision was seen".to_owned();
+    let why = format!("no service deployment of the new revision was seen: it waited for {}", draft.status.waiting);
     turn(draft, rollout, Cause::Deadline(why));
     true
 }

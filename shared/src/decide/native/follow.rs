@@ -10,8 +10,8 @@ use crate::time::{Span, Time};
 use super::super::draft::{Draft, what};
 use super::super::{alarms, hold, inbox};
 use super::back::turn;
-use super::watch::{foreign, late};
-use super::{astray, clock, gates, newer, own, service};
+use super::hold::unlisted;
+use super::{astray, clock, gates, named, newer, own, service, watch};
 
 /// A rolling deployment has no stages: it brings its tasks up until it is over.
 pub(super) const ROLLING: &str = "ROLLING";
@@ -27,12 +27,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         Ok(service) => service,
         Err(why) => {
             // Law 2: an alarm that was told is acted on although nothing else could be read.
-            if let Some(cause) = harm(draft, &rollout) {
-                turn(draft, &mut rollout, cause);
-            } else {
-                clock::unread(draft, &mut rollout, &why);
-                draft.wait(Waiting::Unknown(why));
-            }
+            blind(draft, &mut rollout, why);
             return Some(rollout);
         }
     };
@@ -42,16 +37,15 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         }
         // It is there, whatever this answer lacks: never started again.
         let why = "its service deployment is not in the answer".to_owned();
-        if let Some(cause) = harm(draft, &rollout) {
-            turn(draft, &mut rollout, cause);
-        } else {
-            clock::unread(draft, &mut rollout, &why);
-            draft.wait(Waiting::Unknown(why));
-        }
+        blind(draft, &mut rollout, why);
         return Some(rollout);
     };
     rollout.native.deployment = Some(own.arn.clone());
     rollout.arrived = true;
+    if let (Some(since), false) = (unseen_since(draft, &rollout), own.status.forward()) {
+        // It went back, or ended, while nothing was read: that it got no traffic was not seen.
+        rollout.first_shift.get_or_insert(since);
+    }
     clock::note(draft, &mut rollout, service, own);
     weigh(draft, &mut rollout, service, own);
     let stage = stage_of(own);
@@ -87,7 +81,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         DeploymentStatus::StopRequested => {
             // Somebody stops it, or another one takes its place: the next look tells which.
             draft.wait(Waiting::EcsBack("STOP_REQUESTED by somebody else".to_owned()));
-            clock::overdue(draft, &mut rollout, service);
+            clock::overdue(draft, &mut rollout);
             return Some(rollout);
         }
         DeploymentStatus::Successful
@@ -120,7 +114,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         turn(draft, &mut rollout, cause);
         return Some(rollout);
     }
-    if gates::gates(draft, &mut rollout, service, own, &stage) || clock::overdue(draft, &mut rollout, service) {
+    if gates::gates(draft, &mut rollout, service, own, &stage) || clock::overdue(draft, &mut rollout) {
         return Some(rollout);
     }
     draft.wait(Waiting::Stage { stage, weight: own.weight });
@@ -138,19 +132,48 @@ pub(super) fn superseded(draft: &mut Draft<'_>, rollout: Rollout, other: &Servic
 /// How much older than its time a look at ECS may be, clocks that differ included.
 const STALE: Span = Span::secs(10);
 
+/// Stages that come after the new revision got traffic: the weight that ECS tells may be late.
+const AFTER_SHIFT: [&str; 3] = ["POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "CLEAN_UP"];
+
+/// How often a look that saw no traffic is noted: not each is worth a save.
+const NOTED: Span = Span::mins(1);
+
 /// The new revision's traffic as ECS says it; from the first on alarms speak of it, and going back is no cancelling.
 pub(super) fn weigh(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeReading, own: &ServiceDeployment) {
     rollout.native.weight = own.weight;
     if rollout.first_shift.is_some() {
         return;
     }
-    if own.weight.tenths() > 0 || service.strategy() == ROLLING {
+    let traffic = own.stage.as_deref().is_some_and(|stage| AFTER_SHIFT.contains(&stage));
+    if own.weight.tenths() > 0 || traffic || service.strategy_of(own) == ROLLING {
         // When ECS moved the first is not told: after the last look that saw none.
         let none = rollout.native.none_at.map_or(Time(0), |at| at.minus(STALE));
         rollout.first_shift = Some(own.created.max(rollout.started_at).max(none));
-    } else {
+    } else if rollout.native.none_at.is_none_or(|at| draft.seen.at.since(at) >= NOTED) {
         rollout.native.none_at = Some(draft.seen.at);
     }
+}
+
+/// Its deployment could not be read. An alarm is acted on all the same, also one that began to fire since the last look: whether
+/// there was traffic by then is not known (law 2).
+fn blind(draft: &mut Draft<'_>, rollout: &mut Rollout, why: String) {
+    clock::unread(draft, rollout, &why);
+    if let Some(cause) = harm(draft, rollout) {
+        turn(draft, rollout, cause);
+    } else if let Some((since, cause)) = unseen_since(draft, rollout)
+        .and_then(|since| Some((since, alarms::began(draft, rollout, Colour::Blue, since)?)))
+    {
+        rollout.first_shift = Some(since);
+        turn(draft, rollout, cause);
+    } else {
+        draft.wait(Waiting::Unknown(why));
+    }
+}
+
+/// Since when a deployment that had no traffic yet has not been read: since the look before the first that failed.
+fn unseen_since(draft: &Draft<'_>, rollout: &Rollout) -> Option<Time> {
+    let seen = rollout.native.deployment.is_some() && rollout.first_shift.is_none();
+    rollout.native.unread.filter(|_| seen).map(|at| at.minus(draft.margins.look))
 }
 
 /// What says that the new revision hurts. Before it has traffic an alarm speaks of the old one.
@@ -189,15 +212,11 @@ fn start(draft: &mut Draft<'_>, mut rollout: Rollout, service: &NativeReading) -
         return rollout;
     }
     let lost_after = draft.margins.forward.0 + draft.margins.effect_lifetime.0;
-    let in_flight = rollout.native.resent.is_some_and(|at| draft.now.since(at).0 <= lost_after);
-    if let Some(newest) = service.deployments.first().filter(|newest| !late(draft, newest)) {
-        foreign(draft, newest);
-    }
+    let in_flight = rollout.native.resent.is_some_and(|at| draft.now.since(at).0 <= lost_after)
+        || rollout.native.sent.is_some() && named(&rollout, service);
+    watch::note(draft, service);
     let other = service.deployments.iter().find(|deployment| deployment.status.running());
     if let Some(other) = other {
-        if late(draft, other) {
-            draft.back(Action::Stop { deployment: other.arn.clone() });
-        }
         draft.wait(Waiting::OtherDeployment(other.revision.short().to_owned()));
     } else if in_flight {
         draft.wait(Waiting::Healthy("the deployment to be seen".to_owned()));
@@ -206,6 +225,8 @@ fn start(draft: &mut Draft<'_>, mut rollout: Rollout, service: &NativeReading) -
     {
         // One may have begun to fire since the hold: ECS would ignore every alarm of this deployment.
         draft.wait(Waiting::Unknown(format!("to start: {why}")));
+    } else if let Err(waiting) = unlisted(draft, &rollout, &rollout.config, service) {
+        draft.wait(waiting);
     } else {
         let native = rollout.config.engine.native();
         let configuration = native.and_then(|native| native.configuration(&service.configuration));
@@ -246,6 +267,10 @@ pub(super) fn complete(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollou
 
 /// A person must look: it stays until they give it up, or something else shall be deployed.
 pub(super) fn stuck(draft: &mut Draft<'_>, mut rollout: Rollout, why: &str) -> Option<Rollout> {
+    // Told whatever was told before: it is over, and not as it should be.
+    if !rollout.native.stuck {
+        rollout.called = false;
+    }
     rollout.native.stuck = true;
     let advice = "flipback rollback deploys the previous revision, a push the next one; flipback abort --give-up ends the \
                   rollout as it is";

@@ -4,7 +4,7 @@ use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
 use crate::notice::Milestone;
 use crate::observation::{Hook, NativeReading, ServiceDeployment};
-use crate::rollout::{Opened, Rollout};
+use crate::rollout::{Opened, Rollout, Wish};
 
 use super::super::draft::{Draft, what};
 use super::super::{alarms, inbox};
@@ -27,6 +27,7 @@ pub(super) fn note(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeRea
     if rollout.native.waits.is_some() && rollout.native.waits != now {
         rollout.native.gates += 1;
         rollout.native.promoted = None;
+        rollout.native.continued = None;
         rollout.native.opened = None;
         // Nothing stood still: it was a person who took the time.
         clock::restart(draft, rollout);
@@ -55,14 +56,22 @@ pub(super) fn gates(
             rollout.called = false;
             draft.call(rollout, why, advice);
             rollout.native.promoted = None;
+            rollout.native.continued = None;
             rollout.native.gates += 1;
-        } else if let Err(why) = alarms::quiet(draft, rollout, Colour::Blue) {
+        } else if let (false, Err(why)) =
+            (rollout.candidate.wish == Wish::RollbackTo, alarms::quiet(draft, rollout, Colour::Blue))
+        {
             draft.wait(Waiting::Unknown(format!("to go on: {why}")));
             return true;
         } else {
-            let (deployment, hook) = (own.arn.clone(), hook.id.clone());
-            // Forward, though ECS does the shifting: it has a deadline like every other forward effect.
-            draft.forward(rollout, Action::Continue { deployment, hook });
+            let lost_after = draft.margins.forward.0 + draft.margins.effect_lifetime.0;
+            // A look may be stale: an answer that was given is not given again while it may still be on its way.
+            if rollout.native.continued.is_none_or(|at| draft.now.since(at).0 > lost_after) {
+                let (deployment, hook) = (own.arn.clone(), hook.id.clone());
+                rollout.native.continued = Some(draft.now);
+                // Forward, though ECS does the shifting: it has a deadline like every other forward effect.
+                draft.forward(rollout, Action::Continue { deployment, hook });
+            }
             draft.wait(Waiting::Stage { stage: stage.to_owned(), weight: own.weight });
             return true;
         }

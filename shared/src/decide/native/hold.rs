@@ -1,16 +1,16 @@
 //! Before a native deployment starts.
 
-use crate::config::{Mode, Native, Plan};
-use crate::decision::{Action, Waiting};
+use crate::config::{Mode, Native, Plan, ServiceConfig};
+use crate::decision::Waiting;
 use crate::ids::Colour;
 use crate::notice::Milestone;
-use crate::observation::{DeploymentStatus, Reading};
-use crate::rollout::{Outcome, Phase, Rollout, Target};
+use crate::observation::{DeploymentStatus, NativeReading, Reading};
+use crate::rollout::{Outcome, Phase, Rollout, Target, Wish};
 
+use super::super::alarms::{Heard, listen};
 use super::super::draft::{Draft, what};
 use super::super::hold::{Not, alarms, ever, unknown};
-use super::service;
-use super::watch::{foreign, late};
+use super::{service, watch};
 
 /// Every precondition of a native deployment.
 pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, native: &Native) -> Result<(), Not> {
@@ -28,16 +28,15 @@ pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, nati
     if let Some((why, advice)) = &service.undrivable {
         return ever(format!("{}: {why}", native.service), advice.clone());
     }
-    if let Some(newest) = service.deployments.first().filter(|newest| !late(draft, newest)) {
-        foreign(draft, newest);
-    }
+    watch::note(draft, service);
     if let Some(running) = service.deployments.iter().find(|deployment| deployment.status.running()) {
-        // Law 14: what was taken back and landed after all is not waited for.
-        if late(draft, running) {
-            draft.back(Action::Stop { deployment: running.arn.clone() });
-        }
         let what = format!("{} ({:?})", running.revision.short(), running.status);
         return Err(Not::Yet(Waiting::OtherDeployment(what)));
+    }
+    if rollout.candidate.wish == Wish::RollbackTo {
+        // It is the cure: neither what hurts nor what cannot be read keeps it back.
+        let _ = alarms(draft, rollout, Colour::Blue);
+        return if rollout.paused.is_some() { Err(Not::Yet(Waiting::Paused)) } else { Ok(()) };
     }
     match &service.traffic {
         Reading::Unknown(why) => return unknown(format!("the production weights: {why}")),
@@ -54,10 +53,39 @@ pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, nati
     }
     // ECS ignores every alarm of a deployment that starts while one of them fires.
     alarms(draft, rollout, Colour::Blue)?;
+    unlisted(draft, rollout, draft.config, service).map_err(Not::Yet)?;
     if rollout.paused.is_some() {
         return Err(Not::Yet(Waiting::Paused));
     }
     Ok(())
+}
+
+/// The alarms that only ECS listens to are known not to fire. They never roll back by our word, and one without data does not
+/// deafen ECS. A person may start it all the same, and so does the way back.
+///
+/// # Errors
+/// What it waits for.
+pub(super) fn unlisted(
+    draft: &Draft<'_>,
+    rollout: &Rollout,
+    config: &ServiceConfig,
+    service: &NativeReading,
+) -> Result<(), Waiting> {
+    if rollout.candidate.force || rollout.candidate.wish == Wish::RollbackTo {
+        return Ok(());
+    }
+    let (mut firing, mut unread) = (Vec::new(), None);
+    for name in config.unlisted_alarms(&service.configuration) {
+        match listen(&name, draft.seen.alarms.get(&name), true) {
+            Heard::Firing(_) => firing.push(name.0),
+            Heard::Unread(why) => unread = unread.or(Some(why)),
+            Heard::Quiet | Heard::NoData(_) => {}
+        }
+    }
+    if !firing.is_empty() {
+        return Err(Waiting::AlarmsFiring(firing));
+    }
+    unread.map_or(Ok(()), |why| Err(Waiting::Unknown(why)))
 }
 
 /// Everything was seen: the rollout starts.

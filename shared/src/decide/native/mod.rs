@@ -19,7 +19,7 @@ pub(super) use back::{stopping, turn};
 pub(super) use follow::deploying;
 pub(super) use gates::promote;
 pub(super) use hold::{begin, check};
-pub(super) use watch::{idle, previous};
+pub(super) use watch::{foreign, idle};
 
 /// Clocks differ: a deployment is looked for from so long before the time at which it was sent.
 const SKEW: Span = Span::mins(2);
@@ -37,11 +37,12 @@ pub(super) fn ask(status: &Status, at: Time) -> Ask {
             ..Ask::default()
         },
         Phase::Stopping { .. } => native,
-        // Where the traffic really goes: before the start, and while a pause holds a stage.
+        // Where the traffic really goes, and the alarms that only ECS listens to: before the start, and while a pause holds
+        // a stage.
         Phase::Holding => Ask { alarms: true, targets: true, ..native },
         Phase::Deploying => {
-            let paused = rollout.native.paused;
-            Ask { alarms: true, targets: paused, ..native }
+            let unstarted = rollout.native.deployment.is_none();
+            Ask { alarms: true, targets: unstarted || rollout.native.paused, ..native }
         }
         Phase::Starting
         | Phase::Shifting { .. }
@@ -70,12 +71,20 @@ fn own<'a>(rollout: &Rollout, service: &'a NativeReading) -> Option<&'a ServiceD
         return service.deployments.iter().find(|deployment| deployment.arn == *arn);
     }
     let since = rollout.native.sent?.minus(SKEW);
+    // ECS's times are compared with ECS's own, where there is one before it.
+    let since_then = |created: Time| match rollout.native.after {
+        Some(before) => created > before,
+        None => created >= since,
+    };
     let of_ours = |deployment: &&ServiceDeployment| {
-        Some(&deployment.revision) == rollout.revision.as_ref()
-            && deployment.created >= since
-            && rollout.native.after.is_none_or(|before| deployment.created > before)
+        Some(&deployment.revision) == rollout.revision.as_ref() && since_then(deployment.created)
     };
     service.deployments.iter().find(of_ours)
+}
+
+/// Whether the service names the rollout's revision by the rollout's doing: what was sent has landed.
+fn named(rollout: &Rollout, service: &NativeReading) -> bool {
+    rollout.revision.as_ref() == Some(&service.task_definition) && rollout.stable_revision != rollout.revision
 }
 
 /// Another deployment that was created after ours.

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use shared::notice::Milestone;
-use shared::observation::{DeploymentStatus, Observation, Reading, ServiceDeployment};
+use shared::observation::{DeploymentStatus, NativeReading, Observation, Reading, ServiceDeployment};
 use shared::ports::{Record, Save};
-use shared::rollout::{Cause, IntentKind, Outcome, Phase, Rollout, Status, Target};
+use shared::rollout::{Cause, IntentKind, Outcome, Phase, Rollout, Status, Target, Wish};
 
 use super::super::{stage, truth};
 use super::{loud, own, owns, read, state};
@@ -82,7 +82,10 @@ fn begin(cloud: &mut Cloud, rollout: &Rollout, honest: &Observation) {
         cloud.violate(6, format!("{} starts and the service was not read", rollout.id));
         return;
     };
+    // What a person brings back is the cure, whatever cannot be read or hurts.
+    let cure = rollout.candidate.wish == Wish::RollbackTo;
     match &service.traffic {
+        Reading::Unknown(_) if cure => {}
         Reading::Unknown(why) => {
             cloud.violate(6, format!("{} starts and the production weights were not read: {why}", rollout.id));
         }
@@ -95,7 +98,7 @@ fn begin(cloud: &mut Cloud, rollout: &Rollout, honest: &Observation) {
     if let Some(other) = service.deployments.iter().find(|one| one.status.running()) {
         cloud.violate(4, format!("{} starts while {} runs", rollout.id, other.arn));
     }
-    if let Some(why) = loud(rollout, honest) {
+    if let Some(why) = loud(rollout, honest).filter(|_| !cure) {
         cloud.violate(6, format!("{} starts although {why}", rollout.id));
     }
 }
@@ -104,11 +107,14 @@ fn begin(cloud: &mut Cloud, rollout: &Rollout, honest: &Observation) {
 fn blames(cloud: &mut Cloud, rollout: &Rollout, cause: &Cause, honest: &Observation) {
     let Cause::Alarm { alarm, .. } = cause else { return };
     let by_ecs = own(rollout, honest).is_some_and(|own| own.triggered.contains(alarm));
-    let rolling = read(honest).is_none_or(|service| service.strategy() == "ROLLING");
+    let strategy =
+        |service: &NativeReading| own(rollout, honest).is_none_or(|own| service.strategy_of(own) == "ROLLING");
+    let rolling = read(honest).is_none_or(strategy);
     let arn = rollout.native.deployment.clone();
     let weight = arn.and_then(|arn| truth::deployment(cloud, &arn)).is_some_and(|one| one.weight > 0.0);
     let had = rollout.native.deployment.as_ref().is_some_and(|arn| state(cloud).traffic.contains_key(arn));
-    let read = rollout.native.weight.tenths() > 0;
+    // Not read while it began to fire: whether there was traffic is not known, and law 2 goes first.
+    let read = rollout.native.weight.tenths() > 0 || rollout.native.unread.is_some();
     if !by_ecs && !rolling && !weight && !had && !read {
         cloud.violate(10, format!("{alarm} takes {} back before it has any traffic", rollout.id));
     }

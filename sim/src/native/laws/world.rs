@@ -19,7 +19,7 @@ pub(crate) fn looked(cloud: &mut Cloud, seen: &Observation, status: &Status) {
         return;
     }
     let Some(own) = own(rollout, seen) else { return };
-    let rolling = read(seen).is_some_and(|service| service.strategy() == "ROLLING");
+    let rolling = read(seen).is_some_and(|service| service.strategy_of(own) == "ROLLING");
     if !own.status.forward() || own.weight.tenths() == 0 && !rolling {
         return;
     }

@@ -183,3 +183,103 @@ fn a_rollback_is_not_taken_back_by_the_alarm_of_what_it_cures_nor_replaced_by_a_
     scene.look(&[]);
     assert_eq!((scene.phase(), scene.stops()), ("deploying", 0));
 }
+
+#[test]
+fn law_15_what_ecs_could_not_take_back_calls_a_person_who_was_called_before_that() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    scene.newest().status = DeploymentStatus::RollbackInProgress;
+    scene.now = scene.now.plus(Span::mins(11));
+    scene.look(&[]);
+    assert_eq!(calls(&scene), 1, "it takes long");
+    scene.newest().status = DeploymentStatus::RollbackFailed;
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!(calls(&scene), 2);
+}
+
+/// 1.1.0 is live, and a person rolls back to what was before it; ECS shows that deployment.
+fn cure() -> Scene {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.service().task_definition = revision(2);
+    scene.look(&[]);
+    scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+    scene
+}
+
+#[test]
+fn law_6_the_cure_is_neither_held_nor_stopped_by_what_cannot_be_read_or_stands_still() {
+    let mut scene = cure();
+    scene.seen.alarms.insert("shop-5xx".into(), Reading::Unknown("throttled".to_owned()));
+    scene.service().traffic = Reading::Unknown("throttled".to_owned());
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys()), ("deploying", 2), "{:?}", scene.waits());
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(1, now, DeploymentStatus::InProgress));
+    scene.stage("PRE_PRODUCTION_TRAFFIC_SHIFT", 0);
+    scene.newest().hooks =
+        vec![Hook { id: "p".to_owned(), waits: true, running: None, expires: None, times_out_back: true }];
+    scene.look(&[]);
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    assert!(scene.done.iter().any(|action| matches!(action, Action::Continue { .. })), "{:?}", scene.waits());
+    scene.newest().hooks.clear();
+    scene.stage("PRODUCTION_TRAFFIC_SHIFT", 50);
+    scene.now = scene.now.plus(Span::mins(24 * 60));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops(), calls(&scene)), ("deploying", 0, 1));
+}
+
+#[test]
+fn a_rollback_goes_to_what_was_before_what_is_live_whatever_came_to_nothing_since() {
+    let refused = |scene: &mut Scene| {
+        scene.look(&[IntentKind::Push { image: image("1.2.0", 3, scene.now) }]);
+        scene.look(&[]);
+        scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+        assert!(matches!(scene.outcome(), Outcome::Refused(_)), "{:?}", scene.outcome());
+    };
+    for (redeployed, dropped) in [(false, false), (true, false), (false, true)] {
+        let mut scene = Scene::at("BAKE_TIME", 100);
+        scene.newest().status = DeploymentStatus::Successful;
+        scene.service().task_definition = revision(2);
+        scene.look(&[]);
+        if redeployed {
+            scene.look(&[IntentKind::Redeploy]);
+            for _ in 0..4 {
+                scene.look(&[]);
+            }
+            let now = scene.now;
+            scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::Successful));
+            scene.newest().arn.push_str("-again");
+            scene.look(&[]);
+            assert_eq!((scene.phase(), scene.outcome()), ("idle", &Outcome::Completed), "{:?}", scene.waits());
+        }
+        if dropped {
+            scene.alarm(AlarmState::Alarm);
+            refused(&mut scene);
+        }
+        scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+        let target = scene.status.rollout.as_ref().map(|rollout| rollout.candidate.target.clone());
+        let target = target.or(scene.status.next.as_ref().map(|next| next.target.clone()));
+        assert_eq!(target, Some(Target::Revision(revision(1))), "{redeployed} {dropped} {:?}", scene.told.last());
+    }
+}
+
+#[test]
+fn what_was_seen_to_go_back_is_not_asked_again_by_a_look_that_reads_nothing() {
+    for seen in [true, false] {
+        let mut scene = Scene::at("BAKE_TIME", 100);
+        scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+        if seen {
+            scene.newest().status = DeploymentStatus::RollbackInProgress;
+            scene.look(&[]);
+        }
+        let stops = scene.stops();
+        scene.seen.native = Reading::Unknown("throttled".to_owned());
+        scene.look(&[]);
+        assert_eq!(scene.stops(), stops + usize::from(!seen));
+    }
+}

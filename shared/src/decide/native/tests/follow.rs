@@ -172,3 +172,64 @@ fn an_image_that_ecs_circuit_breaker_took_back_is_to_blame_whatever_ecs_says() {
         assert_eq!((scene.phase(), scene.status.quarantine.len()), ("stopping", held));
     }
 }
+
+#[test]
+fn law_5_a_rolling_deployment_that_came_up_is_not_blamed_for_a_scale_out_in_its_bake() {
+    let mut scene = Scene::at("", 0);
+    scene.service().configuration = json!({ "strategy": "ROLLING", "bakeTimeInMinutes": 60 });
+    scene.newest().stage = None;
+    scene.newest().running = 2;
+    scene.look(&[]);
+    scene.now = scene.now.plus(Span::mins(40));
+    scene.service().desired = 5;
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "{:?}", scene.waits());
+}
+
+#[test]
+fn law_15_a_hooks_own_time_is_not_the_tasks_and_only_tasks_that_do_not_come_up_are_to_blame() {
+    let mut scene = Scene::at("PRE_SCALE_UP", 0);
+    let hook = |running: Option<&str>| Hook {
+        id: "h".to_owned(),
+        waits: false,
+        running: running.map(str::to_owned),
+        expires: None,
+        times_out_back: true,
+    };
+    scene.newest().hooks = vec![hook(Some("arn:aws:lambda:us-east-1:123456789012:function:theirs"))];
+    scene.look(&[]);
+    scene.now = scene.now.plus(Span::mins(20));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "{:?}", scene.waits());
+    scene.newest().hooks = vec![hook(None)];
+    scene.stage("SCALE_UP", 0);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "{:?}", scene.waits());
+    scene.stage("POST_SCALE_UP", 0);
+    scene.now = scene.now.plus(Span::mins(16));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.status.quarantine.len()), ("stopping", 0));
+}
+
+#[test]
+fn law_2_an_alarm_that_begins_while_nothing_can_be_read_stops_what_had_no_traffic_at_the_last_look() {
+    for seen_before in [true, false] {
+        let mut scene = Scene::at("POST_SCALE_UP", 0);
+        let now = scene.now;
+        scene.seen.native = Reading::Unknown("throttled".to_owned());
+        scene.look(&[]);
+        let at = if seen_before { now.minus(Span::mins(5)) } else { scene.now };
+        scene.look(&[IntentKind::AlarmFired { alarm: "shop-5xx".to_owned(), at, reason: "5XX".to_owned() }]);
+        let expected = if seen_before { ("deploying", 0) } else { ("stopping", 1) };
+        assert_eq!((scene.phase(), scene.stops()), expected, "{:?}", scene.waits());
+    }
+}
+
+#[test]
+fn a_look_that_sees_no_traffic_is_not_worth_a_save_each() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.look(&[]);
+    let before = scene.status.clone();
+    scene.look(&[]);
+    assert_eq!(scene.status, before);
+}

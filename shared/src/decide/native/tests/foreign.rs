@@ -170,3 +170,44 @@ fn law_15_a_foreign_deployment_is_told_from_start_to_end_although_a_push_waits_f
     assert_eq!(scene.told.iter().filter_map(foreign).collect::<Vec<_>>(), [(false, false), (true, true)]);
     assert_eq!(scene.phase(), "registering", "{:?}", scene.waits());
 }
+
+#[test]
+fn law_14_a_late_deployment_is_followed_to_its_end_and_told_if_it_cannot_be_stopped() {
+    let mut scene = taken_back();
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    scene.look(&[]);
+    let told = calls(&scene);
+    scene.seen.failures = vec![EffectFailure {
+        effect: "stop deployment d2".to_owned(),
+        reason: "AccessDenied".to_owned(),
+        permanent: true,
+    }];
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(calls(&scene), told + 1, "refused");
+    scene.seen.failures.clear();
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(calls(&scene), told + 2, "live");
+    assert!(matches!(scene.told.last(), Some(Milestone::Call { why, .. }) if why.contains("is live")));
+}
+
+#[test]
+fn law_15_a_deployment_that_lands_after_its_rollout_ended_without_it_is_told() {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.look(&[IntentKind::Push { image: image("1.2.0", 3, scene.now) }]);
+    for _ in 0..8 {
+        scene.look(&[]);
+        if matches!(scene.outcome_if_any(), Some(Outcome::Cancelled(Cause::Superseded))) {
+            break;
+        }
+    }
+    assert!(matches!(scene.outcome(), Outcome::Cancelled(Cause::Superseded)), "{:?}", scene.outcome());
+    let (now, told) = (scene.now, calls(&scene));
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(calls(&scene), told + 1, "{:?}", scene.told.last());
+}

@@ -145,3 +145,20 @@ fn law_15_a_continue_that_is_refused_for_good_is_told_and_can_be_promoted_again(
     scene.look(&[IntentKind::Promote { rollout: scene.id(), step }]);
     assert_eq!(sent(&scene), before + 1);
 }
+
+#[test]
+fn a_pause_that_was_answered_is_not_answered_again_while_looks_are_stale() {
+    let mut scene = paused();
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    scene.now = scene.now.minus(Span::secs(13));
+    for _ in 0..2 {
+        scene.look(&[]);
+        scene.now = scene.now.minus(Span::secs(13));
+    }
+    let continues =
+        |scene: &Scene| scene.done.iter().filter(|action| matches!(action, Action::Continue { .. })).count();
+    assert_eq!(continues(&scene), 1);
+    scene.now = scene.now.plus(Span::mins(2));
+    scene.look(&[]);
+    assert_eq!(continues(&scene), 2, "it was lost");
+}

@@ -58,6 +58,7 @@ fn deployment(number: u32, created: Time, status: DeploymentStatus) -> ServiceDe
         hooks: Vec::new(),
         triggered: Vec::new(),
         broken: false,
+        strategy: None,
     }
 }
 
@@ -118,6 +119,11 @@ impl Scene {
         }
         if let (false, Reading::Known(Some(service))) = (wants.targets, &mut seen.native) {
             service.traffic = Reading::not_asked();
+        }
+        if !wants.targets {
+            // What only ECS listens to is read with the targets.
+            let listed = self.config.alarms.all();
+            seen.alarms.retain(|name, _| listed.contains(name));
         }
         if !wants.alarms {
             seen.alarms.values_mut().for_each(|reading| *reading = Reading::not_asked());
@@ -182,6 +188,10 @@ impl Scene {
         self.look(&[]);
     }
 
+    fn outcome_if_any(&self) -> Option<&Outcome> {
+        self.status.last.as_ref().map(|last| &last.outcome)
+    }
+
     fn outcome(&self) -> &Outcome {
         &self.status.last.as_ref().expect("an end").outcome
     }
@@ -189,7 +199,7 @@ impl Scene {
 
 /// Production traffic as the rules have it: each group's share in percent and its healthy targets.
 fn traffic(blue: (u8, u32), green: (u8, u32)) -> Reading<Traffic> {
-    let of = |(share, healthy): (u8, u32)| GroupTraffic { share: share.into(), healthy };
+    let of = |(share, healthy): (u8, u32)| GroupTraffic { share: share.into(), healthy, other: 0 };
     Reading::Known(Traffic { groups: [(tg(Colour::Blue), of(blue)), (tg(Colour::Green), of(green))].into() })
 }
 

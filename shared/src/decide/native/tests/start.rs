@@ -1,6 +1,8 @@
 //! Before and at the start of a native deployment.
 
 use super::*;
+use crate::config::OnNewPush;
+use crate::observation::AlarmReading;
 
 #[test]
 fn a_good_push_is_registered_deployed_followed_and_completed_without_a_weight_written() {
@@ -127,6 +129,72 @@ fn law_6_an_alarm_that_begins_to_fire_after_the_hold_keeps_the_deployment_from_b
     }
 }
 
+/// ECS listens to an alarm that flipback.yaml does not list.
+fn also_declared(state: Reading<Option<AlarmReading>>) -> Scene {
+    let mut scene = Scene::new("asDeclared");
+    scene.service().configuration["alarms"] =
+        json!({ "enable": true, "rollback": true, "alarmNames": ["shop-5xx", "shop-cpu"] });
+    scene.seen.alarms.insert("shop-cpu".into(), state);
+    scene
+}
+
+#[test]
+fn law_6_an_alarm_that_only_ecs_listens_to_holds_a_push_as_well_unless_a_person_forces_it() {
+    let held = |state, force| {
+        let mut scene = also_declared(state);
+        let image = image("1.1.0", 2, scene.now);
+        let wish = if force { IntentKind::Deploy { images: vec![image], force } } else { IntentKind::Push { image } };
+        scene.look(&[wish]);
+        for _ in 0..5 {
+            scene.look(&[]);
+        }
+        scene
+    };
+    let mut scene = held(alarm(AlarmState::Alarm), false);
+    assert_eq!(scene.phase(), "holding");
+    assert!(matches!(scene.waits(), Waiting::AlarmsFiring(names) if names == &["shop-cpu"]), "{:?}", scene.waits());
+    assert!(scene.told.iter().any(|told| matches!(told, Milestone::Held { .. })));
+    scene.seen.alarms.insert("shop-cpu".into(), alarm(AlarmState::Ok));
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "registering");
+    let unread = held(Reading::Unknown("throttled".to_owned()), false);
+    assert!(matches!(unread.waits(), Waiting::Unknown(why) if why.contains("shop-cpu")), "{:?}", unread.waits());
+    for quiet in [alarm(AlarmState::InsufficientData), Reading::Known(None)] {
+        assert_eq!(held(quiet, false).phase(), "registering", "ECS is not deaf by it");
+    }
+    assert_eq!(held(alarm(AlarmState::Alarm), true).phase(), "registering");
+}
+
+#[test]
+fn law_6_an_alarm_that_only_ecs_listens_to_is_read_again_before_the_deployment_is_sent() {
+    for loud in [alarm(AlarmState::Alarm), Reading::Unknown("throttled".to_owned())] {
+        let mut scene = also_declared(alarm(AlarmState::Ok));
+        scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+        scene.look(&[]);
+        scene.look(&[]);
+        scene.seen.registered = Reading::Known(Some(revision(2)));
+        scene.seen.alarms.insert("shop-cpu".into(), loud);
+        for _ in 0..3 {
+            scene.look(&[]);
+        }
+        assert_eq!((scene.phase(), scene.deploys()), ("deploying", 0), "{:?}", scene.waits());
+        scene.seen.alarms.insert("shop-cpu".into(), alarm(AlarmState::Ok));
+        scene.look(&[]);
+        assert_eq!(scene.deploys(), 1, "{:?}", scene.waits());
+    }
+}
+
+#[test]
+fn an_alarm_that_only_ecs_listens_to_rolls_nothing_back_by_our_word() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.service().configuration["alarms"] = json!({ "enable": true, "rollback": true, "alarmNames": ["shop-cpu"] });
+    scene.seen.alarms.insert("shop-cpu".into(), alarm(AlarmState::Alarm));
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "{:?}", scene.waits());
+}
+
 #[test]
 fn a_push_waits_while_somebody_else_deploys_or_ecs_goes_back() {
     let mut scene = Scene::new("asDeclared");
@@ -206,10 +274,47 @@ fn a_redeploy_of_what_is_live_is_forced_and_another_revision_never_is() {
     }
     assert_eq!(forced(&scene), [true], "{:?}", scene.waits());
     let mut scene = Scene::pushed("asDeclared");
-    // It landed, and the list lags: sent again it must not become a second deployment.
-    scene.service().task_definition = revision(2);
+    // It was lost: sent again, it is still not forced.
     for _ in 0..4 {
         scene.look(&[]);
     }
     assert_eq!(forced(&scene), [false, false]);
+}
+
+#[test]
+fn a_redeploy_takes_the_place_of_what_ecs_deploys_and_a_push_in_the_queue_does_not() {
+    let queued = |wish: IntentKind| {
+        let mut scene = Scene::at("SCALE_UP", 0);
+        scene.status.rollout.as_mut().expect("a rollout").config.on_new_push = OnNewPush::Queue;
+        scene.look(&[wish]);
+        (scene.phase(), scene.stops())
+    };
+    assert_eq!(queued(IntentKind::Redeploy), ("stopping", 1));
+    let push = IntentKind::Push { image: image("1.2.0", 3, Scene::new("asDeclared").now.plus(Span::mins(5))) };
+    assert_eq!(queued(push), ("deploying", 0));
+}
+
+#[test]
+fn law_3_a_start_that_the_service_names_has_landed_and_is_not_repeated_however_late_it_is_listed() {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.service().task_definition = revision(2);
+    for _ in 0..10 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), scene.deploys()), ("deploying", 1), "{:?}", scene.waits());
+    scene.look(&[IntentKind::Abort { rollout: scene.id() }]);
+    scene.now = scene.now.plus(Span::mins(11));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), calls(&scene)), ("stopping", 1), "it may be on its way: a person is called");
+}
+
+#[test]
+fn law_10_the_strategy_that_counts_is_the_deployments_own() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.newest().strategy = Some("BLUE_GREEN".to_owned());
+    scene.service().configuration = json!({ "strategy": "ROLLING" });
+    scene.status.rollout.as_mut().expect("a rollout").first_shift = None;
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0));
 }
