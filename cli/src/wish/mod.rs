@@ -50,11 +50,33 @@ pub(crate) async fn rollback(args: &args::Rollback, installation: &Installation,
         None => None,
     };
     // Under somebody else's native deployment it is what the last rollout brought, which a look tells.
-    let native = wisher.record.config.engine.native().is_some();
+    let native = wisher.record.config.engine.native().is_some() && status.last.is_some();
     if to.is_none() && status.rollout.is_none() && !native && status.before(None).is_none() {
         return Err(plain(
             format!("{}: no earlier revision is known to go back to", args.service),
             "name one: flipback rollback SERVICE --to FAMILY:NUMBER (aws ecs list-task-definitions --family-prefix FAMILY)",
+        ));
+    }
+    let back = |rollout: &&Rollout| match rollout.phase {
+        Phase::Returning { .. } | Phase::Clearing { .. } => true,
+        Phase::Stopping { .. } => !rollout.native.stuck,
+        Phase::Holding
+        | Phase::Registering { .. }
+        | Phase::Starting
+        | Phase::Deploying
+        | Phase::Shifting { .. }
+        | Phase::Baking { .. }
+        | Phase::Standby { .. }
+        | Phase::Retiring
+        | Phase::Resting => false,
+    };
+    if let (None, Some(rollout)) = (&to, status.rollout.as_ref().filter(back)) {
+        return Err(plain(
+            format!("{} is going back already", rollout.id),
+            format!(
+                "flipback wait {} follows it; --to FAMILY:NUMBER deploys another revision afterwards",
+                args.service
+            ),
         ));
     }
     let rollout = status.rollout.as_ref().map(|rollout| rollout.id.clone());
@@ -105,8 +127,12 @@ pub(crate) async fn promote(args: &OneService, installation: &Installation, out:
         | Phase::Stopping { .. }
         | Phase::Clearing { .. } => {
             return Err(plain(
-                format!("{} is {}: there is no bake and no standby to end", rollout.id, rollout.phase.name()),
-                format!("flipback status {} shows what it waits for; promote once it bakes", args.service),
+                format!("{} is {}: nothing waits for a person there", rollout.id, rollout.phase.name()),
+                if rollout.config.engine.native().is_some() {
+                    format!("flipback status {} shows what it waits for; promote answers a pause of ECS", args.service)
+                } else {
+                    format!("flipback status {} shows what it waits for; promote once it bakes", args.service)
+                },
             ));
         }
     };

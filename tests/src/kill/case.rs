@@ -121,7 +121,7 @@ pub struct Called {
 
 impl Called {
     /// Whether it changes nothing.
-    fn reads(&self) -> bool {
+    pub(super) fn reads(&self) -> bool {
         ["Describe", "List", "Get", "BatchGet", "Query"].iter().any(|prefix| self.operation.starts_with(prefix))
     }
 }
