@@ -247,26 +247,9 @@ fn rollout_view(rollout: &Rollout) -> RolloutView {
             None => config.steps.iter().map(|step| format!("{} % for {}", step.weight, step.bake)).collect(),
             Some(native) => vec![format!("ECS's own: {}", native.plan.strategy().unwrap_or("as declared"))],
         },
-        cause: going_back(&rollout.phase),
+        cause: rollout.phase.going_back().map(cause),
         ailing: rollout.ailing.as_ref().map(|ailing| ailing.what.clone()),
         routes: rollout.routes.iter().map(route).collect(),
-    }
-}
-
-fn going_back(phase: &Phase) -> Option<String> {
-    match phase {
-        Phase::Returning { cause: why } | Phase::Clearing { cause: why } | Phase::Stopping { cause: why } => {
-            Some(cause(why))
-        }
-        Phase::Holding
-        | Phase::Registering { .. }
-        | Phase::Starting
-        | Phase::Deploying
-        | Phase::Shifting { .. }
-        | Phase::Baking { .. }
-        | Phase::Standby { .. }
-        | Phase::Retiring
-        | Phase::Resting => None,
     }
 }
 

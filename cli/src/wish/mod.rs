@@ -57,19 +57,7 @@ pub(crate) async fn rollback(args: &args::Rollback, installation: &Installation,
             "name one: flipback rollback SERVICE --to FAMILY:NUMBER (aws ecs list-task-definitions --family-prefix FAMILY)",
         ));
     }
-    let back = |rollout: &&Rollout| match rollout.phase {
-        Phase::Returning { .. } | Phase::Clearing { .. } => true,
-        Phase::Stopping { .. } => !rollout.native.stuck,
-        Phase::Holding
-        | Phase::Registering { .. }
-        | Phase::Starting
-        | Phase::Deploying
-        | Phase::Shifting { .. }
-        | Phase::Baking { .. }
-        | Phase::Standby { .. }
-        | Phase::Retiring
-        | Phase::Resting => false,
-    };
+    let back = |rollout: &&Rollout| rollout.phase.going_back().is_some() && !rollout.native.stuck;
     if let (None, Some(rollout)) = (&to, status.rollout.as_ref().filter(back)) {
         return Err(plain(
             format!("{} is going back already", rollout.id),

@@ -5,6 +5,7 @@ mod deployed;
 mod intent;
 mod margins;
 mod native;
+mod settled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,7 @@ pub use deployed::Deployed;
 pub use intent::{Intent, IntentKind};
 pub use margins::Margins;
 pub use native::{Foreign, NativeRun, Opened};
+pub use settled::{Correcting, Settled};
 
 /// The version of the saved form. A newer release reads every older one.
 pub const FORMAT: u32 = 1;
@@ -144,49 +146,6 @@ pub struct Quarantined {
     pub reason: String,
     /// When.
     pub at: Time,
-}
-
-/// The routes as last seen at rest.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Settled {
-    /// The colour that holds all weight.
-    pub live: Colour,
-    /// The weights of every route.
-    pub weights: BTreeMap<RouteArn, Weights>,
-    /// When they were read.
-    pub at: Time,
-    /// Since when they read otherwise, if they do.
-    #[serde(default)]
-    pub differs_since: Option<Time>,
-    /// Whether Flipback has put them right once since then; it does so once only.
-    #[serde(default)]
-    pub corrected: bool,
-    /// They are being put right.
-    #[serde(default)]
-    pub correcting: Option<Correcting>,
-}
-
-/// Weights on a dead side that are being put right: written at each look until they are read so.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Correcting {
-    /// What was found, for people.
-    pub found: String,
-    /// How often it was written.
-    pub writes: u32,
-}
-
-impl Correcting {
-    /// More writes than this without reading them back: somebody else writes as well.
-    const MOST: u32 = 5;
-
-    /// One more write, if there may be one.
-    pub fn write(slot: &mut Option<Correcting>, found: &str) -> bool {
-        let correcting = slot.get_or_insert_with(|| Correcting { found: found.to_owned(), writes: 0 });
-        correcting.writes = correcting.writes.saturating_add(1);
-        correcting.writes <= Self::MOST
-    }
 }
 
 /// How a rollout ended.
@@ -470,6 +429,23 @@ impl Phase {
             Phase::Resting => "resting",
             Phase::Returning { .. } => "returning",
             Phase::Clearing { .. } => "clearing",
+        }
+    }
+
+    /// What it goes back for, if it does.
+    #[must_use]
+    pub fn going_back(&self) -> Option<&Cause> {
+        match self {
+            Phase::Returning { cause } | Phase::Clearing { cause } | Phase::Stopping { cause } => Some(cause),
+            Phase::Holding
+            | Phase::Registering { .. }
+            | Phase::Starting
+            | Phase::Deploying
+            | Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Standby { .. }
+            | Phase::Retiring
+            | Phase::Resting => None,
         }
     }
 
