@@ -98,6 +98,7 @@ beliefs! {
     64 stop_is_seen_as_the_way_back: "A deployment that is stopped is shown on its way back at once, never as STOP_REQUESTED.",
     65 rollback_successful_means_back: "ROLLBACK_SUCCESSFUL is shown only when everything is back.",
     66 who_went_back_is_told: "A rollback's reason, its alarms or its circuit breaker tell whether ECS itself went back.",
+    67 rolling_stays_in_its_group: "A ROLLING deployment, and its way back, stay in the target groups that have the traffic.",
 }
 
 /// How far things go beyond what is believed where a belief is turned over, in milliseconds.

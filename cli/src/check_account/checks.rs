@@ -118,6 +118,7 @@ pub(super) const UNTRIED: &[(u32, &str)] = &[
     (63, "needs an alarm that fires, and tasks"),
     (65, "needs tasks behind a load balancer"),
     (66, "needs tasks that fail, or an alarm that fires"),
+    (67, "needs tasks behind a load balancer"),
 ];
 
 /// The belief of a number.

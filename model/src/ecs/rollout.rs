@@ -47,6 +47,7 @@ impl World {
         let alarms_blind =
             if self.core.settings.beliefs.firing_alarm_blinds_a_deployment { fires } else { reason.is_some() };
         let due = now + self.core.settings.ecs.scheduler_delay;
+        let stays = self.core.settings.beliefs.rolling_stays_in_its_group;
         let Some(service) = self.ecs.services.get_mut(key) else { return };
         // A rolling deployment that goes back stays the same service deployment.
         let back = reason.is_some();
@@ -55,6 +56,7 @@ impl World {
         service.steady = false;
         // A new deployment does not wait for the failures of the one before.
         service.not_before = 0;
+        let alternate = stays && service.deployments.first().is_some_and(|before| before.alternate);
         service.deployments.insert(
             0,
             Deployment {
@@ -66,7 +68,7 @@ impl World {
                 reason: reason.clone(),
                 failed_tasks: 0,
                 alarms_blind,
-                alternate: false,
+                alternate,
                 bakes_since: None,
             },
         );

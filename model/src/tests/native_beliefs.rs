@@ -129,3 +129,24 @@ fn what_gave_way_to_a_newer_deployment_is_shown_as_asked_to_stop_for_a_while() {
     stage.pass(2 * MINUTE);
     assert_eq!(status(&mut stage), "STOPPED");
 }
+
+#[test]
+fn the_way_back_of_a_rolling_deployment_stays_where_the_traffic_is_or_goes_to_the_first_group() {
+    let groups = |name: &str| {
+        let mut stage = turned(name, blue_green());
+        deploy(&mut stage, "");
+        until_status(&mut stage, "SUCCESSFUL");
+        let rolling =
+            json!({ "strategy": "ROLLING", "deploymentCircuitBreaker": { "enable": true, "rollback": true } });
+        stage.update("api", json!({ "deploymentConfiguration": rolling }));
+        stage.push("v3", "crash");
+        stage.define("v3");
+        stage.update("api", json!({ "taskDefinition": "api:3" }));
+        until_status(&mut stage, "ROLLBACK_SUCCESSFUL");
+        stage.pass(MINUTE);
+        let (blue, green) = (stage.blue.clone(), stage.green.clone());
+        (weights(&stage), stage.states(&blue).is_empty(), stage.states(&green).is_empty())
+    };
+    assert_eq!(groups("rolling_shows_no_stage"), ((0, 100), true, false));
+    assert_eq!(groups("rolling_stays_in_its_group"), ((0, 100), false, true));
+}

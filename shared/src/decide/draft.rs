@@ -109,6 +109,13 @@ impl<'a> Draft<'a> {
         self.look = Some(Span(0));
     }
 
+    /// The id of a rollout that begins now.
+    pub(super) fn new_id(&mut self) -> RolloutId {
+        self.status.rollouts = self.status.rollouts.saturating_add(1);
+        // With the second it began in: a table made anew must not find the revisions of the one before by their tag.
+        RolloutId(format!("{}-{}-{:x}", self.config.name, self.status.rollouts, self.now.0 / 1000))
+    }
+
     /// Moves a rollout to another phase.
     pub(super) fn enter(&self, rollout: &mut Rollout, phase: Phase) {
         rollout.phase = phase;

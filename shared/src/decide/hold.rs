@@ -93,18 +93,38 @@ fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
         return;
     }
     let Some(next) = draft.status.next.take() else { return };
-    match (&mut rollout.candidate.target, next.target) {
+    take_place(draft, rollout, next.target, next.wish, next.force);
+}
+
+/// A newer wish takes the place of a held one, or joins it where both are images of different repositories.
+pub(super) fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, target: Target, wish: Wish, force: bool) {
+    let before = what(&rollout.candidate);
+    let candidate = &mut rollout.candidate;
+    let joins = match (&mut candidate.target, target) {
         (Target::Images(held), Target::Images(images)) => {
+            let joins = held.values().all(|old| images.get(&old.repository).is_none_or(|new| new.digest == old.digest));
             held.extend(images);
-            rollout.candidate.wish = next.wish;
-            rollout.candidate.force |= next.force;
+            joins
         }
-        (target, newer) => {
-            *target = newer;
-            rollout.candidate.wish = next.wish;
-            rollout.candidate.force = next.force;
+        (held, newer) => {
+            *held = newer;
+            false
         }
+    };
+    candidate.wish = wish;
+    candidate.force = force || joins && candidate.force;
+    rollout.ailing = None;
+    if joins {
+        return;
     }
+    if rollout.called {
+        let reason = format!("{} came before it could start and takes its place", what(&rollout.candidate));
+        draft.tell(Some(&rollout.id), Milestone::Refused { what: before, reason, advice: String::new() });
+        rollout.called = false;
+    }
+    // What people meant for the one before does not strike this one.
+    rollout.id = draft.new_id();
+    (rollout.started_at, rollout.since) = (draft.now, draft.now);
 }
 
 fn check(draft: &Draft<'_>, rollout: &mut Rollout) -> Result<Colour, Not> {

@@ -1,7 +1,7 @@
 //! No rollout runs: start the next one, or watch over what is settled.
 
 use crate::decision::{Action, Waiting};
-use crate::ids::{Colour, RolloutId};
+use crate::ids::Colour;
 use crate::notice::Milestone;
 use crate::rollout::{Correcting, Phase, Rollout};
 use crate::time::{Span, Time};
@@ -17,10 +17,9 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             return;
         }
         draft.status.next = None;
-        draft.status.rollouts = draft.status.rollouts.saturating_add(1);
+        let id = draft.new_id();
         draft.status.rollout = Some(Rollout {
-            // With the second it began in: a table made anew must not find the revisions of the one before by their tag.
-            id: RolloutId(format!("{}-{}-{:x}", draft.config.name, draft.status.rollouts, draft.now.0 / 1000)),
+            id,
             candidate: next,
             config: draft.config.clone(),
             started_at: draft.now,

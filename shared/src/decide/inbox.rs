@@ -88,12 +88,13 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         return;
     }
     draft.status.take(image);
-    if let Some(rollout) = &mut draft.status.rollout
-        && rollout.phase == Phase::Holding
-        && let Target::Images(held) = &mut rollout.candidate.target
-    {
-        held.insert(image.repository.clone(), image.clone());
-        rollout.ailing = None;
+    let held = |rollout: &mut Rollout| {
+        rollout.phase == Phase::Holding && matches!(rollout.candidate.target, Target::Images(_))
+    };
+    if let Some(mut rollout) = draft.status.rollout.take_if(held) {
+        let (images, wish, force) = ([(image.repository.clone(), image.clone())], rollout.candidate.wish, false);
+        super::hold::take_place(draft, &mut rollout, Target::Images(images.into()), wish, force);
+        draft.status.rollout = Some(rollout);
         return;
     }
     replaced(draft, &images);

@@ -54,7 +54,10 @@ pub struct NativeRun {
     /// ECS was seen to go back.
     #[serde(default)]
     pub going: bool,
-    /// ECS ended it and did not go back.
+    /// Since when ECS says that it is over: where the traffic goes is read before that is told.
+    #[serde(default)]
+    pub ended: Option<Time>,
+    /// ECS ended it, and not as it should be: a person was called.
     #[serde(default)]
     pub stuck: bool,
     /// The pause or gate that waited at the last look.
@@ -63,6 +66,9 @@ pub struct NativeRun {
     /// Pauses that were told to people.
     #[serde(default)]
     pub told: BTreeSet<String>,
+    /// A promote whose look could not read what waits, with the step it is bound to.
+    #[serde(default)]
+    pub asked: Option<usize>,
     /// The pause that a person's promote answers.
     #[serde(default)]
     pub promoted: Option<String>,
@@ -78,7 +84,7 @@ pub struct NativeRun {
     /// The gate of that function that a person's promote opened: it answers by this.
     #[serde(default)]
     pub opened: Option<Opened>,
-    /// Since when the production rule has not been as ECS says.
+    /// Since when the production rule has not been as ECS says, or has pointed at what cannot answer.
     #[serde(default)]
     pub astray: Option<Time>,
     /// How many pauses were answered or passed: the step a promote is bound to.

@@ -1,7 +1,7 @@
 //! Bugs planted in the native engine: each an alternative port or record that breaks one law. Those of the loop itself are
 //! the managed simulation's, carried over.
 
-use shared::observation::{DeploymentStatus, Observation, Reading};
+use shared::observation::{DeploymentStatus, Observation, Reading, ServiceDeployment, Traffic};
 use shared::ports::Record;
 use shared::rollout::Phase;
 
@@ -82,6 +82,8 @@ bugs! {
     WaitsForEver, "waits-for-ever", 13, None, "a rollout's phase is loaded as having begun just now";
     Amnesia, "amnesia", 14, Some(managed::Bug::Amnesia), "what was taken and what is in quarantine is forgotten";
     LeavesTheLate, "leaves-the-late", 14, None, "how the last rollout ended is forgotten";
+    BelievesTheEnd, "believes-the-end", 15, None,
+        "once ECS says that a deployment is over, the production rule is not looked at";
     BelievesItsStop, "believes-its-stop", 15, None, "a deployment whose stop was sent is read as back";
 }
 
@@ -129,6 +131,7 @@ pub(crate) fn loaded(bug: Bug, record: &mut Record) {
         | Bug::NeverWakes
         | Bug::Amnesia
         | Bug::LeavesTheLate
+        | Bug::BelievesTheEnd
         | Bug::BelievesItsStop => {}
     }
 }
@@ -154,6 +157,13 @@ pub(crate) fn seen(bug: Bug, state: &State, record: &Record, seen: &mut Observat
         Bug::OverlooksTheDead => {
             if let Reading::Known(traffic) = &mut service.traffic {
                 traffic.groups.values_mut().for_each(|group| group.healthy = group.healthy.max(1));
+            }
+        }
+        Bug::BelievesTheEnd => {
+            let over = |one: &ServiceDeployment| Some(&one.arn) == own.as_ref() && !one.status.running();
+            let over = service.deployments.iter().any(over);
+            if let (true, Reading::Known(traffic)) = (over, &mut service.traffic) {
+                *traffic = Traffic::default();
             }
         }
         Bug::StopsOthers => {

@@ -33,7 +33,7 @@ pub(crate) fn build(schedule: &Schedule, shape: &Shape) -> (World, Place) {
     let (listener, rules) = rules(world, at, &balancer, [&blue, &green], shape);
     let revision = setup::definition(world, at);
     let mut entry = json!({ "targetGroupArn": blue, "containerName": "api", "containerPort": 8080 });
-    if shape.strategy != Strategy::Rolling {
+    if shape.strategy != Strategy::Rolling || shape.swapped {
         entry["advancedConfiguration"] = json!({
             "alternateTargetGroupArn": green, "productionListenerRule": rules[0].0,
             "roleArn": "arn:aws:iam::123456789012:role/ecs",
@@ -48,12 +48,15 @@ pub(crate) fn build(schedule: &Schedule, shape: &Shape) -> (World, Place) {
     });
     must_at(at, world, Service::Ecs, "CreateService", &service);
     let known = setup::alarms(world, at, schedule, &balancer, &groups);
-    let mut now = at;
-    while now < START {
-        now += 500;
-        world.answer_probes(now);
-        drop(world.tick(now));
+    let middle = START - age / 2;
+    pass(world, at, middle);
+    if shape.swapped {
+        let blue_green = json!({ "strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0 });
+        let again = json!({ "cluster": CLUSTER, "service": SERVICE, "forceNewDeployment": true,
+            "deploymentConfiguration": blue_green });
+        must_at(middle, world, Service::Ecs, "UpdateService", &again);
     }
+    pass(world, middle, START);
     let declared = json!({ "cluster": CLUSTER, "service": SERVICE, "deploymentConfiguration": declared(shape) });
     must_at(START, world, Service::Ecs, "UpdateService", &declared);
     world.answer_probes(START);
@@ -78,6 +81,15 @@ pub(crate) fn build(schedule: &Schedule, shape: &Shape) -> (World, Place) {
     let place = Place { config, listeners: vec![listener], groups, alarms, next_door: None, rules };
     debug_assert_eq!(place.config.name.as_str(), NAME);
     (built, place)
+}
+
+fn pass(world: &mut World, from: Millis, until: Millis) {
+    let mut now = from;
+    while now < until {
+        now += 500;
+        world.answer_probes(now);
+        drop(world.tick(now));
+    }
 }
 
 /// The production rule, and the test rule on a listener of its own.

@@ -94,6 +94,8 @@ pub struct Shape {
     pub hook: Option<Hook>,
     /// There is a test rule.
     pub test_rule: bool,
+    /// It has been deployed blue/green before: its tasks are in the alternate group.
+    pub swapped: bool,
     /// No load balancer: a worker.
     pub worker: bool,
     /// Of a hundred pauses so many are answered by somebody.
@@ -128,6 +130,7 @@ pub(super) fn shape(rng: &mut Rng) -> Shape {
         Strategy::Linear => *rng.pick(&[20.0, 30.0, 33.3, 50.0]),
         Strategy::Rolling | Strategy::BlueGreen => 0.0,
     };
+    let worker = rolling && rng.percent(25);
     Shape {
         strategy,
         sent,
@@ -139,7 +142,8 @@ pub(super) fn shape(rng: &mut Rng) -> Shape {
         pauses: if rolling { Vec::new() } else { pauses },
         hook: hook.filter(|_| !rolling),
         test_rule: rng.percent(60),
-        worker: rolling && rng.percent(25),
+        swapped: !worker && rng.percent(30),
+        worker,
         answers: if sent { 100 } else { *rng.pick(&[0, 50, 80, 100]) },
         very_late: rng.percent(6),
         bug: None,

@@ -30,6 +30,7 @@ impl World {
     /// A service deployment for a deployment that starts: its revision, and whatever ran before it ends.
     pub(in crate::ecs) fn begin_service_deployment(&mut self, key: &ServiceKey, id: &str, now: Millis) {
         let (hex, number) = (self.core.ids.hex32(), self.core.ids.bits());
+        let stays = self.core.settings.beliefs.rolling_stays_in_its_group;
         let Some(service) = self.ecs.services.get_mut(key) else { return };
         let of = |kind: &str| service.arn.replace(":service/", &format!(":{kind}/"));
         let doc = Value::Object(service.members().clone());
@@ -37,7 +38,7 @@ impl World {
         let source = service.native.source();
         let of_source = |id: &str| service.deployments.iter().any(|own| own.id == id && own.alternate);
         // The new tasks go to the target groups that the live ones are not in; a rolling deployment stays where it is.
-        let alternate = source.as_ref().is_some_and(|(id, _)| of_source(id) != native);
+        let alternate = source.as_ref().is_some_and(|(id, _)| of_source(id) != native) && (native || stays);
         if let Some(own) = service.deployments.first_mut() {
             own.alternate = alternate;
         }

@@ -6,12 +6,9 @@ use std::collections::BTreeSet;
 use crate::ids::TargetGroupArn;
 use crate::observation::{NativeReading, ServiceDeployment, Traffic};
 use crate::rollout::{Cause, Rollout};
-use crate::time::Span;
 
 use super::super::draft::Draft;
-
-/// Between the two reads that agree on it: a read may be stale for some seconds.
-const SPACED: Span = Span::secs(10);
+use super::served::SPACED;
 
 /// Compares the rules with what ECS says. A difference is told; with traffic on a group that cannot answer it goes back,
 /// where going back helps. The cause, if it does.

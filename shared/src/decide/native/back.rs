@@ -8,7 +8,8 @@ use crate::time::{Span, Time};
 
 use super::super::draft::{Draft, what};
 use super::super::inbox;
-use super::follow::{complete, stuck, superseded, weigh};
+use super::follow::{FAILED, complete, stuck, superseded, weigh};
+use super::served::{Served, served};
 use super::{named, newer, own, service};
 
 /// Turns a native rollout back.
@@ -97,14 +98,22 @@ pub(in super::super) fn stopping(draft: &mut Draft<'_>, mut rollout: Rollout, ca
     rollout.native.deployment = Some(own.arn.clone());
     weigh(draft, &mut rollout, service, own);
     match &own.status {
-        DeploymentStatus::RollbackSuccessful => return back(draft, rollout, cause),
+        DeploymentStatus::RollbackSuccessful => {
+            return match served(draft, &mut rollout, service, own) {
+                Served::Yes => back(draft, rollout, cause),
+                Served::Unknown => Some(rollout),
+                Served::Nobody(why, advice) => {
+                    stuck(draft, rollout, &format!("ECS says that it went back, but {why}"), advice)
+                }
+            };
+        }
         DeploymentStatus::Successful => return too_late(draft, rollout, cause, own),
         DeploymentStatus::RollbackFailed | DeploymentStatus::Stopped => {
             if let Some(other) = newer(own, service) {
                 return superseded(draft, rollout, other);
             }
             let why = format!("the rollback has not taken: ECS says {:?} ({})", own.status, own.reason);
-            return stuck(draft, rollout, &why);
+            return stuck(draft, rollout, &why, FAILED);
         }
         DeploymentStatus::Pending
         | DeploymentStatus::InProgress

@@ -11,6 +11,7 @@ use super::super::draft::{Draft, what};
 use super::super::{alarms, hold, inbox};
 use super::back::turn;
 use super::hold::unlisted;
+use super::served::{Served, served};
 use super::{astray, clock, gates, named, newer, own, service, watch};
 
 /// A rolling deployment has no stages: it brings its tasks up until it is over.
@@ -51,7 +52,15 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
     let stage = stage_of(own);
     // How ours ended comes first: what came after it does not change that.
     match &own.status {
-        DeploymentStatus::Successful => return complete(draft, rollout),
+        DeploymentStatus::Successful => {
+            return match served(draft, &mut rollout, service, own) {
+                Served::Yes => complete(draft, rollout),
+                Served::Unknown => Some(rollout),
+                Served::Nobody(why, advice) => {
+                    stuck(draft, rollout, &format!("ECS says that the deployment succeeded, but {why}"), advice)
+                }
+            };
+        }
         DeploymentStatus::RollbackRequested
         | DeploymentStatus::RollbackInProgress
         | DeploymentStatus::RollbackSuccessful => {
@@ -76,7 +85,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
                 inbox::put_in_quarantine(draft, &rollout, &by_ecs(own));
             }
             let why = format!("ECS ended the deployment without going back: {}", own.reason);
-            return stuck(draft, rollout, &why);
+            return stuck(draft, rollout, &why, FAILED);
         }
         DeploymentStatus::StopRequested => {
             // Somebody stops it, or another one takes its place: the next look tells which.
@@ -108,6 +117,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         return Some(rollout);
     }
     gates::note(draft, &mut rollout, service, own);
+    gates::asked(draft, &mut rollout, service);
     if !rollout.native.paused {
         rollout.native.astray = None;
     } else if let Some(cause) = astray::check(draft, &mut rollout, service, own) {
@@ -265,15 +275,17 @@ pub(super) fn complete(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollou
     None
 }
 
+/// What to do where ECS ended it without going back.
+pub(super) const FAILED: &str = "flipback rollback deploys the previous revision, a push the next one; flipback abort --give-up ends \
+                                 the rollout as it is";
+
 /// A person must look: it stays until they give it up, or something else shall be deployed.
-pub(super) fn stuck(draft: &mut Draft<'_>, mut rollout: Rollout, why: &str) -> Option<Rollout> {
+pub(super) fn stuck(draft: &mut Draft<'_>, mut rollout: Rollout, why: &str, advice: &str) -> Option<Rollout> {
     // Told whatever was told before: it is over, and not as it should be.
     if !rollout.native.stuck {
         rollout.called = false;
     }
     rollout.native.stuck = true;
-    let advice = "flipback rollback deploys the previous revision, a push the next one; flipback abort --give-up ends the \
-                  rollout as it is";
     draft.call(&mut rollout, why.to_owned(), advice);
     if let Some(next) = &draft.status.next {
         let by = what(next);

@@ -92,19 +92,26 @@ pub(super) fn gates(
 
 /// A person's promote: bound to the pause or gate that waits now.
 pub(in super::super) fn promote(draft: &mut Draft<'_>, wished: usize) {
-    let service = match service(draft) {
-        Ok(service) => service,
-        Err(why) => {
-            let reason = format!("{why}; whether a pause waits is not known: promote it again");
-            inbox::decline(draft, "promote", &reason);
-            return;
+    let Some(mut rollout) = draft.status.rollout.take() else { return };
+    let refused = match service(draft) {
+        Ok(service) => promoted(draft, &mut rollout, service, wished),
+        // Whether a pause waits is not known: it is kept for the look that knows.
+        Err(_) => {
+            rollout.native.asked = Some(wished);
+            Ok(())
         }
     };
-    let Some(mut rollout) = draft.status.rollout.take() else { return };
-    let refused = promoted(draft, &mut rollout, service, wished);
     draft.status.rollout = Some(rollout);
     if let Err(reason) = refused {
         inbox::decline(draft, "promote", &reason);
+    }
+}
+
+/// A promote that came with a look that could not read what waits.
+pub(super) fn asked(draft: &mut Draft<'_>, rollout: &mut Rollout, service: &NativeReading) {
+    let Some(wished) = rollout.native.asked.take() else { return };
+    if let Err(reason) = promoted(draft, rollout, service, wished) {
+        draft.tell(Some(&rollout.id), Milestone::Declined { wish: "promote".to_owned(), reason });
     }
 }
 

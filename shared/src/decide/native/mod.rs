@@ -7,6 +7,7 @@ mod clock;
 mod follow;
 mod gates;
 mod hold;
+mod served;
 mod watch;
 
 use crate::observation::{Ask, NativeReading, Reading, ServiceDeployment};
@@ -36,13 +37,14 @@ pub(super) fn ask(status: &Status, at: Time) -> Ask {
             registered: rollout.stable_revision.clone().map(|base| (base, rollout.id.0.clone())),
             ..Ask::default()
         },
-        Phase::Stopping { .. } => native,
-        // Where the traffic really goes, and the alarms that only ECS listens to: before the start, and while a pause holds
-        // a stage.
+        // Where the traffic really goes, and the alarms that only ECS listens to: before the start, while a pause holds a
+        // stage, and once ECS says that it is over.
+        Phase::Stopping { .. } => Ask { targets: rollout.native.ended.is_some(), ..native },
         Phase::Holding => Ask { alarms: true, targets: true, ..native },
         Phase::Deploying => {
-            let unstarted = rollout.native.deployment.is_none();
-            Ask { alarms: true, targets: unstarted || rollout.native.paused, ..native }
+            let run = &rollout.native;
+            let targets = run.deployment.is_none() || run.paused || run.ended.is_some();
+            Ask { alarms: true, targets, ..native }
         }
         Phase::Starting
         | Phase::Shifting { .. }

@@ -221,6 +221,31 @@ fn a_push_that_was_only_observed_is_a_candidate_once_it_may_act() {
 }
 
 #[test]
+fn law_14_what_takes_the_place_of_a_held_push_is_told_and_is_a_rollout_of_its_own() {
+    let mut scene = Scene::new();
+    scene.seen.alarms.insert("lb-5xx".into(), alarm(AlarmState::Alarm));
+    scene.look(&[push(2)]);
+    scene.look(&[]);
+    let first = scene.status.rollout.clone().unwrap();
+    assert!(first.called, "people know that it is held");
+    scene.look(&[push(3)]);
+    let mut all = told(&scene);
+    scene.look(&[]);
+    all.extend(told(&scene));
+    let second = scene.status.rollout.clone().unwrap();
+    assert_ne!(first.id, second.id);
+    let (old, new) = (super::super::draft::what(&first.candidate), super::super::draft::what(&second.candidate));
+    let replaced = |told: &Milestone| matches!(told, Milestone::Refused { what, reason, .. } if *what == old && reason.contains(&new));
+    let held = |told: &Milestone| matches!(told, Milestone::Held { what, .. } if *what == new);
+    assert!(all.iter().any(replaced) && all.iter().any(held), "{all:?}");
+    // What was meant for the first one does not strike the second.
+    scene.look(&[IntentKind::Abort { rollout: first.id }]);
+    assert_eq!(scene.status.rollout.as_ref().map(|rollout| &rollout.id), Some(&second.id));
+    assert!(told(&scene).iter().any(|told| matches!(told, Milestone::Declined { .. })));
+    assert!(scene.status.quarantine.is_empty());
+}
+
+#[test]
 fn a_wish_that_comes_while_a_push_is_held_takes_its_place_or_joins_it_in_the_same_rollout() {
     let held = || {
         let mut scene = Scene::new();
@@ -239,14 +264,19 @@ fn a_wish_that_comes_while_a_push_is_held_takes_its_place_or_joins_it_in_the_sam
     let mut scene = held();
     scene.look(&[IntentKind::Rollback { rollout: None, to: Some(revision(1)) }]);
     let rollout = scene.status.rollout.clone().unwrap();
-    assert_eq!((rollout.phase.name(), scene.status.rollouts, &scene.status.next), ("starting", 1, &None));
+    assert_eq!((rollout.phase.name(), scene.status.rollouts, &scene.status.next), ("starting", 2, &None));
     assert_eq!(rollout.candidate.target, Target::Revision(revision(1)));
 
-    // What was forced stays so when more images join it.
-    let mut scene = Scene::new();
-    scene.service(Colour::Green).running = 1;
-    scene.look(&[forced(2)]);
-    scene.look(&[]);
-    scene.look(&[IntentKind::Deploy { images: vec![image("v3.0.0", 3, Time(3))], force: false }]);
-    assert!(scene.phase() == "holding" && scene.status.rollout.unwrap().candidate.force);
+    // What was forced stays so when more images join it; another image in its place was not forced.
+    for (joins, joined) in [(true, ImageRef { repository: "shop-proxy".to_owned(), ..image("v7.0.0", 7, Time(7)) })]
+        .into_iter()
+        .chain([(false, image("v3.0.0", 3, Time(3)))])
+    {
+        let mut scene = Scene::new();
+        scene.service(Colour::Green).running = 1;
+        scene.look(&[forced(2)]);
+        scene.look(&[]);
+        scene.look(&[IntentKind::Deploy { images: vec![joined], force: false }]);
+        assert_eq!((scene.phase(), scene.status.rollout.unwrap().candidate.force), ("holding", joins));
+    }
 }

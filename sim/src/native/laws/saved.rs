@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use shared::ids::TargetGroupArn;
 use shared::notice::Milestone;
-use shared::observation::{DeploymentStatus, NativeReading, Observation, Reading, ServiceDeployment};
+use shared::observation::{DeploymentStatus, NativeReading, Observation, Reading, ServiceDeployment, Traffic};
 use shared::ports::{Record, Save};
 use shared::rollout::{Cause, IntentKind, Outcome, Phase, Rollout, Status, Target, Wish};
 
@@ -173,9 +174,13 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status, honest: Option<&Obser
         Outcome::Superseded(_) => {
             let own = ended.native.deployment.clone().and_then(|arn| truth::deployment(cloud, &arn));
             let newest = truth::deployments(cloud).into_iter().next();
-            // What ECS ended without going back gives way to what shall be deployed next.
-            let gives_way = after.next.is_some()
-                && matches!(status, Some(DeploymentStatus::Stopped | DeploymentStatus::RollbackFailed));
+            // What ECS ended without going back, or without users being served, gives way to what shall be deployed next.
+            let failed = matches!(status, Some(DeploymentStatus::Stopped | DeploymentStatus::RollbackFailed));
+            let unserved = honest.and_then(|seen| {
+                let (service, own) = (read(seen)?, mine(ended, seen)?);
+                amiss(service.traffic.known()?, service, own)
+            });
+            let gives_way = after.next.is_some() && (failed || unserved.is_some());
             if let Some((own, newest)) = own.zip(newest)
                 && own.arn == newest.arn
                 && !gives_way
@@ -205,11 +210,13 @@ fn told(cloud: &mut Cloud, rollout: Option<&Rollout>, milestone: &Milestone, hon
             if own.is_some_and(|own| own.status != DeploymentStatus::Successful) {
                 cloud.violate(15, format!("`{name}` is told, and ECS has not finished"));
             }
+            served(cloud, &name, rollout, honest);
         }
         Milestone::RolledBack { .. } => {
             if own.is_none_or(|own| own.status != DeploymentStatus::RollbackSuccessful) {
                 cloud.violate(15, format!("`{name}` is told, and ECS is not back"));
             }
+            served(cloud, &name, rollout, honest);
         }
         Milestone::Cancelled { .. } => {
             let had = rollout.is_some_and(|rollout| rollout.native.weight.tenths() > 0);
@@ -248,6 +255,42 @@ fn told(cloud: &mut Cloud, rollout: Option<&Rollout>, milestone: &Milestone, hon
             cloud.violate(7, format!("`{name}` is told of a native service"));
         }
     }
+}
+
+/// Laws 6 and 15: an end is told where the production rule was read to point at those who can answer, and not at what was
+/// taken back.
+fn served(cloud: &mut Cloud, name: &str, rollout: Option<&Rollout>, honest: Option<&Observation>) {
+    let Some((service, own)) = rollout.zip(honest).and_then(|(rollout, seen)| read(seen).zip(mine(rollout, seen)))
+    else {
+        return;
+    };
+    // Whoever came after it moves the traffic, and a service without tasks serves nobody.
+    if service.desired == 0 || service.deployments.iter().any(|other| other.created > own.created) {
+        return;
+    }
+    let Reading::Known(traffic) = &service.traffic else {
+        // A stop that came too late goes on by a redeploy, and what waited then is told of by its own deployment.
+        if own.status != DeploymentStatus::Successful
+            || rollout.is_some_and(|rollout| rollout.phase == Phase::Deploying)
+        {
+            cloud.violate(6, format!("`{name}` is told, and where the traffic goes was not read"));
+        }
+        return;
+    };
+    if let Some(why) = amiss(traffic, service, own) {
+        cloud.violate(15, format!("`{name}` is told, and {why}"));
+    }
+}
+
+/// Users are not served by what the rule points to.
+fn amiss(traffic: &Traffic, service: &NativeReading, own: &ServiceDeployment) -> Option<String> {
+    if let Some(dead) = traffic.dead() {
+        return Some(format!("production traffic goes to {dead}, which cannot answer"));
+    }
+    let back = own.status == DeploymentStatus::RollbackSuccessful && service.strategy_of(own) != "ROLLING";
+    let share = |group: &TargetGroupArn| traffic.groups.get(group).map_or(0, |now| now.share.tenths());
+    let new = own.groups.iter().find(|group| back && share(group) > 0)?;
+    Some(format!("production traffic still goes to {new}"))
 }
 
 /// The store refused a status: law 2 says that the stop in it is owed all the same.

@@ -162,3 +162,29 @@ fn a_pause_that_was_answered_is_not_answered_again_while_looks_are_stale() {
     scene.look(&[]);
     assert_eq!(continues(&scene), 2, "it was lost");
 }
+
+#[test]
+fn a_promote_that_comes_with_a_look_that_reads_nothing_is_kept_for_the_pause_it_was_meant_for() {
+    let continues = |scene: &Scene| {
+        let answers = scene.done.iter().filter(|action| matches!(action, Action::Continue { .. }));
+        (answers.count(), scene.told.iter().filter(|told| matches!(told, Milestone::Declined { .. })).count())
+    };
+    for passed in [false, true] {
+        let mut scene = Scene::at("SCALE_UP", 0);
+        scene.newest().hooks = vec![pause("a")];
+        scene.stage("POST_TEST_TRAFFIC_SHIFT", 0);
+        let read = scene.seen.native.clone();
+        scene.seen.native = Reading::Unknown("throttled".to_owned());
+        scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+        scene.look(&[]);
+        assert_eq!(continues(&scene), (0, 0));
+        scene.seen.native = read;
+        if passed {
+            scene.newest().hooks = vec![pause("b")];
+        }
+        scene.look(&[]);
+        assert_eq!(continues(&scene), if passed { (0, 1) } else { (1, 0) }, "{:?}", scene.told);
+        scene.look(&[]);
+        assert_eq!(continues(&scene).1, usize::from(passed), "once");
+    }
+}

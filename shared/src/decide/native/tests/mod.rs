@@ -4,6 +4,7 @@ mod back;
 mod follow;
 mod foreign;
 mod gates;
+mod served;
 mod start;
 
 use serde_json::json;
@@ -134,8 +135,15 @@ impl Scene {
         self.done.extend(decision.effects.iter().map(|effect| effect.action.clone()));
         self.told.extend(decision.notices.iter().map(|notice| notice.milestone.clone()));
         self.status = decision.status.clone();
+        // The look at once, where ECS said that it is over.
+        let ended = self.status.rollout.as_ref().is_some_and(|rollout| rollout.native.ended.is_some());
+        let at_once = ended && !wants.targets && decision.waiting == Waiting::NextLook;
         self.last = Some(decision);
-        self.now = self.now.plus(Span::secs(15));
+        if at_once {
+            self.look(&[]);
+        } else {
+            self.now = self.now.plus(Span::secs(15));
+        }
     }
 
     fn phase(&self) -> &'static str {
