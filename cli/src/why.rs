@@ -76,7 +76,11 @@ async fn repository(name: &str, installation: &Installation, out: Out) -> anyhow
 fn answer<'a>(record: &Record, notices: impl Iterator<Item = &'a Notice>, now: Time) -> Answer {
     let view = View::of(record);
     // What a later rollout has left behind is no answer any more.
-    let bad = notices.take_while(|notice| !begins_anew(notice)).find(|notice| matters(notice));
+    let waits = |rollout: &Rollout| rollout.native.paused && rollout.native.promoted.is_none() || rollout.native.gated;
+    let answered = !record.status.rollout.as_ref().is_some_and(waits);
+    let over = |notice: &Notice| answered && matches!(notice.milestone, Milestone::Gate { .. });
+    let mut since = notices.take_while(|notice| !begins_anew(notice));
+    let bad = since.find(|notice| matters(notice) && !over(notice));
     Answer {
         todo: todo(record, now),
         service: view.service,

@@ -108,6 +108,10 @@ pub(super) async fn set_up(args: &LocalUp, cloud: &Cloud) -> anyhow::Result<()> 
             remark("save the YAML above as flipback.yaml (--write FILE does)");
         }
     }
+    let hook = cloud.outputs().get("LifecycleHookArn").filter(|_| !args.bare && !args.native.is_empty());
+    if let Some(hook) = hook {
+        remark(&format!("to try checks and gates declare this function as a lifecycle hook of the service: {hook}"));
+    }
     let file = args.write.as_ref().map_or_else(|| "flipback.yaml".to_owned(), |path| path.display().to_string());
     let first = made.first().map_or("shop", |one| one.name);
     remark(&next(&cloud.endpoint(), &file, first));
@@ -131,7 +135,7 @@ impl Made<'_> {
 /// The examples' flipback.yaml; one without a route is native.
 fn yaml(routes: &[(&str, Option<&str>)]) -> String {
     let mut text = "\
-# Examples of a local cloud. The bakes are short, so that a story takes seconds: `apply` warns that alarms on AWS need longer.
+# Examples of a local cloud. Bakes are short there, so that a story takes seconds: `apply` warns where alarms on AWS need longer.
 version: 1
 services:
 "
@@ -153,7 +157,7 @@ fn next(endpoint: &str, file: &str, name: &str) -> String {
     format!(
         "\
 next, in another terminal:
-  export AWS_ENDPOINT_URL={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  export AWS_ENDPOINT_URL={endpoint} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
   flipback apply -f {file}
   flipback local push {name} 1.1.0
   flipback status {name} --watch

@@ -61,6 +61,10 @@ pub(super) fn one(view: &View, now: Time, paint: Paint) -> String {
     if let Some(last) = &view.last {
         ended(&mut page, last, now);
     }
+    if let Some(deployed) = &view.deployed {
+        let before = deployed.before.as_deref().map_or_else(String::new, |before| format!(", before it {before}"));
+        page.line("deployed", &format!("{}{before}", deployed.revision));
+    }
     if let Some(settled) = &view.settled {
         page.line("live", &format!("{}, as read {}", settled.live, ago(settled.at, now)));
         for (route, weights) in &settled.weights {
@@ -128,8 +132,8 @@ fn ended(page: &mut Page, last: &LastView, now: Time) {
         page.more(reason);
     }
     if let Some(revision) = &last.revision {
-        let before = last.stable_revision.as_deref().map_or_else(String::new, |before| format!(", before it {before}"));
-        page.more(&format!("{revision}{before}"));
+        let from = last.stable_revision.as_deref().filter(|from| from != revision);
+        page.more(&from.map_or_else(|| revision.clone(), |from| format!("{revision}, over {from}")));
     }
 }
 
@@ -200,6 +204,9 @@ mod tests {
         idle.status.taken.insert(good.repository.clone(), ImageRef { tag: "v1.5.0".to_owned(), ..good.clone() });
         idle.status.good.insert(good.repository.clone(), good);
         idle.status.quarantine.push(fixture::quarantined());
+        let revision =
+            |number: u32| format!("arn:aws:ecs:us-east-1:123456789012:task-definition/billing:{number}").into();
+        idle.status.deployed = Some(shared::rollout::Deployed { revision: revision(6), before: Some(revision(5)) });
         let views = [View::of(&idle), view];
         insta::assert_snapshot!("all", all(&views, NOW, Paint(false)));
         insta::assert_snapshot!("idle", one(&views[0], NOW, Paint(false)));

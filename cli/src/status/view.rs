@@ -38,6 +38,8 @@ pub(crate) struct View {
     pub(crate) next: Option<NextView>,
     /// How the last one ended.
     pub(crate) last: Option<LastView>,
+    /// What the last rollout that completed brought.
+    pub(crate) deployed: Option<DeployedView>,
     /// The routes as last seen settled.
     pub(crate) settled: Option<SettledView>,
     /// Per repository the image that was taken last, by a push or by a person; it need not be live.
@@ -141,6 +143,16 @@ pub(crate) struct LastView {
     pub(crate) stable_revision: Option<String>,
 }
 
+/// What the last rollout that completed brought; somebody else may have deployed since.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeployedView {
+    /// The revision.
+    pub(crate) revision: String,
+    /// The one before it, which a rollback without a name goes to.
+    pub(crate) before: Option<String>,
+}
+
 /// The routes at rest.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -201,6 +213,10 @@ impl View {
             rollout: rollout.map(rollout_view),
             next: status.next.as_ref().map(|next| NextView { what: what(next), wish: next.wish, at: Moment(next.at) }),
             last: status.last.as_ref().map(last_view),
+            deployed: status.deployed.as_ref().map(|deployed| DeployedView {
+                revision: deployed.revision.short().to_owned(),
+                before: short(deployed.before.as_ref()),
+            }),
             settled: status.settled.as_ref().map(settled_view),
             taken_last: status.taken.iter().map(listed).collect(),
             hurt: hurt(status),

@@ -46,7 +46,13 @@ pub(crate) async fn rollback(args: &args::Rollback, installation: &Installation,
     let wisher = Wisher::new(&args.service, installation, args.follow, out).await?;
     let status = &wisher.record.status;
     let to = match &args.to {
-        Some(to) => Some(revision(installation, &wisher.record, to).await?),
+        Some(to) => {
+            let (to, images) = revision(installation, &wisher.record, to).await?;
+            for doubt in doubts(status, &to, &images) {
+                remark(&doubt);
+            }
+            Some(to)
+        }
         None => None,
     };
     // Under somebody else's native deployment it is what the last rollout brought, which a look tells.
@@ -281,8 +287,30 @@ fn bound(wish: &str, rollout: &Rollout) -> String {
     format!("{wish}/{}/{step}", rollout.id)
 }
 
-/// A revision as a person names it, found in ECS.
-async fn revision(installation: &Installation, record: &Record, text: &str) -> anyhow::Result<RevisionArn> {
+/// What speaks against going back to a revision with these images. A person may know better.
+fn doubts(status: &Status, to: &RevisionArn, images: &[String]) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if status.deployed.as_ref().is_some_and(|deployed| deployed.revision == *to) {
+        doubts.push(format!("{} is what the last completed rollout brought; it is deployed again", to.short()));
+    }
+    let within = |digest: &Digest| images.iter().any(|image| image.ends_with(digest.as_str()));
+    let held = status.quarantine.iter().find(|held| held.digests.iter().all(within));
+    if let Some(held) = held {
+        doubts.push(format!(
+            "{} has an image in quarantine ({}); it is deployed all the same",
+            to.short(),
+            held.reason
+        ));
+    }
+    doubts
+}
+
+/// A revision as a person names it, found in ECS, and its images.
+async fn revision(
+    installation: &Installation,
+    record: &Record,
+    text: &str,
+) -> anyhow::Result<(RevisionArn, Vec<String>)> {
     const CALL: &str = "ecs:DescribeTaskDefinition";
     let number = text.parse::<u32>().is_ok();
     let name = match (number, known_family(&record.status)) {
@@ -306,8 +334,11 @@ async fn revision(installation: &Installation, record: &Record, text: &str) -> a
             format!("aws ecs list-task-definitions --family-prefix {family} shows those there are"),
         )
     })?;
-    let arn = answer.task_definition().and_then(|definition| definition.task_definition_arn());
-    arn.map(RevisionArn::from).ok_or_else(|| anyhow::anyhow!("{CALL} answered without an ARN"))
+    let definition = answer.task_definition().ok_or_else(|| anyhow::anyhow!("{CALL} answered without a definition"))?;
+    let images = definition.container_definitions().iter().filter_map(|container| container.image()).map(str::to_owned);
+    let arn = definition.task_definition_arn().map(RevisionArn::from);
+    let arn = arn.ok_or_else(|| anyhow::anyhow!("{CALL} answered without an ARN"))?;
+    Ok((arn, images.collect()))
 }
 
 fn known_family(status: &Status) -> Option<&str> {
@@ -382,6 +413,19 @@ mod tests {
         record.status.quarantine.push(other);
         assert!(quarantined(&record, "ab").unwrap_err().to_string().contains("several"));
         assert_eq!(quarantined(&record, "abab").unwrap(), fixture::digest());
+    }
+
+    #[test]
+    fn what_speaks_against_a_revision_is_said() {
+        let mut status = Status::default();
+        let to = RevisionArn::from("arn:aws:ecs:us-east-1:123456789012:task-definition/shop-api:7");
+        let images = [format!("123456789012.dkr.ecr.us-east-1.amazonaws.com/shop-api@{}", fixture::digest())];
+        assert!(doubts(&status, &to, &images).is_empty());
+        status.quarantine.push(fixture::quarantined());
+        assert!(doubts(&status, &to, &images)[0].contains("in quarantine"));
+        assert!(doubts(&status, &to, &[]).is_empty());
+        status.deployed = Some(shared::rollout::Deployed { revision: to.clone(), before: None });
+        assert!(doubts(&status, &to, &[])[0].contains("deployed again"));
     }
 
     #[test]

@@ -191,3 +191,19 @@ fn the_schema_names_every_key_of_a_service_and_allows_no_other() {
     known.sort_unstable();
     assert_eq!(keys, known);
 }
+
+#[test]
+fn a_strategy_or_an_engine_without_its_keys_is_told_where_it_stands_and_how_it_is_written() {
+    for (line, column, said) in [
+        ("strategy: blueGreen", 15, "blueGreen: { bake: 3m }"),
+        ("strategy: blueGreen   # at once\n", 15, "blueGreen: { bake: 3m }"),
+        ("strategy: { canary: 3m }", 17, "canary: { steps:"),
+        ("engine: native", 13, "native: { service: SERVICE }"),
+        ("engine: { native: shop }", 15, "native: { service: SERVICE }"),
+    ] {
+        let text = format!("version: 1\nservices:\n  - name: shop-api\n    cluster: production\n    {line}\n");
+        let error = parse(&text).unwrap_err();
+        let at = format!("line 5, column {column}: ");
+        assert!(error.to_string().starts_with(&at) && error.to_string().contains(said), "{line}: {error}");
+    }
+}
