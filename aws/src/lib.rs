@@ -20,6 +20,7 @@ mod observer;
 mod raw;
 mod requests;
 mod revisions;
+pub mod round;
 mod routes;
 mod scaling;
 mod services;

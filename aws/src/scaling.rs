@@ -16,8 +16,11 @@ use crate::errors::{During, Failure};
 
 /// `service/CLUSTER/SERVICE`, as Application Auto Scaling names an ECS service.
 fn resource_id(config: &ServiceConfig, colour: Colour) -> String {
-    let cluster = config.cluster.rsplit('/').next().unwrap_or(&config.cluster);
-    format!("service/{cluster}/{}", config.engine.service(colour))
+    resource(&config.cluster, config.engine.service(colour))
+}
+
+pub(crate) fn resource(cluster: &str, service: &str) -> String {
+    format!("service/{}/{service}", cluster.rsplit('/').next().unwrap_or(cluster))
 }
 
 /// Reads both colours in one call.
@@ -30,7 +33,8 @@ pub(crate) async fn read(client: &Client, config: &ServiceConfig) -> BTreeMap<Co
     Colour::BOTH.into_iter().map(|colour| (colour, reading_of(colour))).collect()
 }
 
-async fn describe(client: &Client, ids: Vec<String>) -> Result<BTreeMap<String, ScalingReading>, Failure> {
+/// The scalable targets of these resources, fifty at most.
+pub(crate) async fn describe(client: &Client, ids: Vec<String>) -> Result<BTreeMap<String, ScalingReading>, Failure> {
     let request = client
         .describe_scalable_targets()
         .service_namespace(ServiceNamespace::Ecs)

@@ -41,6 +41,19 @@ pub(crate) async fn describe(
     cluster: &str,
     names: &[String],
 ) -> Result<Vec<Reading<Option<ServiceReading>>>, Failure> {
+    described(client, cluster, names, reading).await
+}
+
+/// As [`describe`], and reads of each service what is asked for.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn described<T>(
+    client: &Client,
+    cluster: &str,
+    names: &[String],
+    reading: impl Fn(&Service) -> T,
+) -> Result<Vec<Reading<Option<T>>>, Failure> {
     let request = client.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
     let answer = request.send().await.during(DESCRIBE)?;
     let reading_of = |name: &String| {

@@ -61,7 +61,7 @@ fn line(at: u64) -> HistoryEntry {
 }
 
 fn notice(number: u64, at: u64) -> Notice {
-    let milestone = Milestone::Scaling { findings: vec!["at max".to_owned()] };
+    let milestone = Milestone::Scaling { findings: vec!["at max".to_owned()], closed: Vec::new() };
     Notice { service: shop(), rollout: None, number, at: Time(at), milestone }
 }
 

@@ -88,6 +88,8 @@ pub(crate) enum Command {
     History(History),
     /// Say what a service waits for, what was refused last, and what to do
     Why(Why),
+    /// Say whether services can still scale, now
+    Scaling(Scaling),
     /// Deploy images that are in ECR
     Deploy(Deploy),
     /// Start the live revision again; nothing is registered
@@ -186,6 +188,13 @@ pub(crate) struct History {
 pub(crate) struct Why {
     /// The service, or an ECR repository whose pushes are not deployed
     pub(crate) service: String,
+}
+
+/// `scaling`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Scaling {
+    /// The service (default: all)
+    pub(crate) service: Option<String>,
 }
 
 /// How a recorded wish is followed.

@@ -15,6 +15,7 @@ mod local_cloud;
 mod output;
 mod remove;
 mod run;
+mod scaling;
 mod status;
 mod wait;
 mod why;

@@ -4,7 +4,9 @@ use crate::args::{Args, Command, Local, LocalFault};
 use crate::environment::Environment;
 use crate::installation::{self, Installation};
 use crate::output::Out;
-use crate::{adopt, apply, check_account, demo, errors, history, init, local_cloud, remove, status, wait, why, wish};
+use crate::{
+    adopt, apply, check_account, demo, errors, history, init, local_cloud, remove, scaling, status, wait, why, wish,
+};
 use std::process::ExitCode;
 
 /// How a command ended, as `--help` documents it. Usage errors (2) are clap's.
@@ -62,6 +64,7 @@ async fn command(args: &Args, environment: &Environment, out: Out) -> anyhow::Re
         Command::Status(status) => status::run(status, &open().await?, out).await,
         Command::History(history) => history::run(history, &open().await?, out).await,
         Command::Why(why) => why::run(why, &open().await?, out).await,
+        Command::Scaling(scaling) => scaling::run(scaling, &open().await?, out).await,
         Command::Deploy(deploy) => wish::deploy(deploy, &open().await?, out).await,
         Command::Redeploy(one) => wish::redeploy(one, &open().await?, out).await,
         Command::Rollback(rollback) => wish::rollback(rollback, &open().await?, out).await,

@@ -202,7 +202,7 @@ pub fn notice(data: &[u8]) {
         },
         15 => Milestone::Foreign { revision: RevisionArn(what), ended: Some(word()), good: kind & 2 == 0 },
         16 => Milestone::Superseded { what, by: RevisionArn(word()) },
-        _ => Milestone::Scaling { findings: text.split('\n').map(str::to_owned).collect() },
+        _ => Milestone::Scaling { findings: text.split('\n').map(str::to_owned).collect(), closed: Vec::new() },
     };
     let rollout = (kind & 1 == 0).then(|| word().into());
     told(&Notice { service, rollout, number, at: time, milestone });

@@ -98,6 +98,7 @@ pub(crate) fn build(world: &mut World, schedule: &Schedule, listener: &str, alar
             routes: vec![RouteArn(rule)],
         }),
         steps: [50, 100].map(|weight| Step { weight, bake: Span(bake) }).to_vec(),
+        scaling: Default::default(),
         alarms: Alarms { both: vec![alarm], ..Alarms::default() },
         accept_no_alarms: false,
         accept_stickiness: false,

@@ -317,6 +317,7 @@ pub(crate) fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(Alar
             routes,
         }),
         steps: schedule.steps.clone(),
+        scaling: Default::default(),
         alarms,
         accept_no_alarms: false,
         accept_stickiness: schedule.sticky,

@@ -165,6 +165,7 @@ impl Table {
                 delete(&self.name, &config_key)?,
                 delete(&self.name, &keys::directory(name))?,
                 delete(&self.name, &keys::unsettled(name))?,
+                delete(&self.name, &keys::scaling(name))?,
             ];
             for key in &lookups(&config) {
                 actions.push(delete(&self.name, key)?);

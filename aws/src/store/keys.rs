@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `service#NAME` | `state` | status, version, inbox |
 //! | | `config` | the configuration of today |
+//! | | `scaling` | what the scaling check found and has told |
 //! | | `history#TIME#ROLLOUT#VERSION` | one line of history |
 //! | | `notice#NUMBER` | one notice; the table's stream delivers it |
 //! | `unsettled#0..15` | NAME | the sweep must look at this service |
@@ -47,6 +48,15 @@ pub(super) fn state(name: &ServiceName) -> Key {
 
 pub(super) fn config(name: &ServiceName) -> Key {
     Key::new(service(name), "config")
+}
+
+pub(super) fn scaling(name: &ServiceName) -> Key {
+    Key::new(service(name), "scaling")
+}
+
+/// The notice of a run of the scaling check: one for each state of its memory.
+pub(super) fn scaling_notice(name: &ServiceName, version: u64) -> Key {
+    Key::new(service(name), format!("{NOTICE}{:010}#scaling#{version:010}", 0))
 }
 
 pub(super) fn unsettled_shard(shard: u64) -> String {
@@ -157,7 +167,7 @@ mod tests {
     #[test]
     fn a_finding_is_told_once_a_day_and_a_decision_by_its_number() {
         let notice_at = |number, at| {
-            let milestone = Milestone::Scaling { findings: vec!["at max".to_owned()] };
+            let milestone = Milestone::Scaling { findings: vec!["at max".to_owned()], closed: Vec::new() };
             notice(&Notice { service: "a".into(), rollout: None, number, at: Time(at), milestone }).sk
         };
         let day = 24 * 3_600_000;

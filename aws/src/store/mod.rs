@@ -6,6 +6,7 @@ mod items;
 pub mod keys;
 mod lists;
 mod save;
+mod scaling;
 
 use std::time::Duration;
 

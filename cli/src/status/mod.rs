@@ -12,7 +12,7 @@ use shared::ports::{Record, Store as _, StoreError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-pub(crate) use view::{View, named, outcome, percent, what, words};
+pub(crate) use view::{Moment, View, named, outcome, percent, what, words};
 
 /// How many services are read at a time: ten thousand at once would be throttled.
 const AT_A_TIME: usize = 16;

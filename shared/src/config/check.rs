@@ -6,8 +6,10 @@ use crate::ids::ServiceName;
 use crate::strategy::{Step, steps};
 use crate::time::Span;
 
-use super::typed::{AlarmsTyped, EngineTyped, File, ImageTyped, ManagedTyped, PauseStage, ServiceTyped, TagRule};
-use super::{Alarms, ConfigError, Engine, HttpCheck, ImageRule, Managed, Native, Plan, ServiceConfig};
+use super::typed::{
+    AlarmsTyped, EngineTyped, File, ImageTyped, ManagedTyped, PauseStage, ScalingTyped, ServiceTyped, TagRule,
+};
+use super::{Alarms, ConfigError, Engine, HttpCheck, ImageRule, Managed, Native, Plan, Scaling, ServiceConfig};
 
 /// The standby of services that say nothing: long enough for people to notice what alarms did not.
 const STANDBY: Span = Span::mins(10);
@@ -76,6 +78,7 @@ fn service(typed: &ServiceTyped) -> Result<ServiceConfig, ConfigError> {
         engine,
         steps,
         alarms: alarms(&typed.alarms),
+        scaling: scaling(typed.scaling.as_ref()).map_err(|why| meaning(&at("scaling"), why))?,
         accept_no_alarms: typed.without_alarms.is_some(),
         accept_stickiness: typed.stickiness.is_some(),
         no_traffic: typed.no_traffic,
@@ -87,6 +90,15 @@ fn service(typed: &ServiceTyped) -> Result<ServiceConfig, ConfigError> {
         hold_deadline: typed.hold_deadline.unwrap_or(Span::mins(60)),
         stall_deadline: typed.stall_deadline.unwrap_or(Span::mins(60)),
     })
+}
+
+fn scaling(typed: Option<&ScalingTyped>) -> Result<Scaling, String> {
+    let Some(ScalingTyped { min, max, ignore }) = typed.cloned() else { return Ok(Scaling::default()) };
+    match (min, max) {
+        (Some(min), Some(max)) if min > max => Err(format!("min {min} is more than max {max}")),
+        (_, Some(0)) => Err("max 0 lets nothing run".to_owned()),
+        (_, _) => Ok(Scaling { min, max, ignore: ignore.into_iter().collect() }),
+    }
 }
 
 /// The engine and the steps that Flipback goes through itself.

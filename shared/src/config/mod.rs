@@ -15,13 +15,16 @@ pub use native::{HttpCheck, Native, Plan};
 pub use parse::{ConfigError, parse, schema};
 pub use typed::{
     AlarmsTyped, BreakerTyped, CanaryStep, ChecksTyped, EngineTyped, File, HooksTyped, HttpCheckTyped, ImageTyped,
-    ManagedTyped, Mode, NativeTyped, NoTraffic, OnNewPush, PauseStage, ServiceTyped, StrategyTyped, TagRule,
-    ThresholdTyped,
+    ManagedTyped, Mode, NativeTyped, NoTraffic, OnNewPush, PauseStage, ScalingTyped, ServiceTyped, StrategyTyped,
+    TagRule, ThresholdTyped,
 };
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, Colour, RouteArn, ServiceName};
+use crate::scaling::FindingKind;
 use crate::strategy::Step;
 use crate::time::Span;
 
@@ -41,6 +44,9 @@ pub struct ServiceConfig {
     pub steps: Vec<Step>,
     /// The alarms that roll back.
     pub alarms: Alarms,
+    /// How it is meant to scale.
+    #[serde(default)]
+    pub scaling: Scaling,
     /// Whether a rollout may run although no alarm covers the candidate.
     pub accept_no_alarms: bool,
     /// Whether target group stickiness on a route is accepted (it keeps clients on the old side after a flip).
@@ -173,6 +179,21 @@ pub struct Alarms {
     /// Alarms whose side is told from their dimensions when they are read.
     #[serde(default)]
     pub by_dimension: Vec<AlarmName>,
+}
+
+/// How a service is meant to scale.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scaling {
+    /// The lowest count its scalable target should have; none: whatever it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// The highest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Kinds of findings that are meant so and not told.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignore: BTreeSet<FindingKind>,
 }
 
 impl Alarms {

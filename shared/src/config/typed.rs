@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, RouteArn, ServiceName};
+use crate::scaling::FindingKind;
 use crate::strategy::Share;
 use crate::time::Span;
 
@@ -45,6 +46,9 @@ pub struct ServiceTyped {
     /// The CloudWatch alarms that roll back: a list, or by side.
     #[serde(default)]
     pub alarms: AlarmsTyped,
+    /// How the service is meant to scale, for the scheduled check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<ScalingTyped>,
     /// `accept` lets a rollout run although no alarm covers the new side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_alarms: Option<Accept>,
@@ -334,6 +338,21 @@ pub struct SidesTyped {
     /// Alarms that watch whatever carries traffic.
     #[serde(default)]
     pub both: Vec<AlarmName>,
+}
+
+/// How a service is meant to scale.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ScalingTyped {
+    /// The lowest count its scalable target should have (default: whatever it has).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// The highest (default: whatever it has).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
+    /// Kinds of findings that are meant so and not told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<FindingKind>,
 }
 
 /// A risk taken in words.

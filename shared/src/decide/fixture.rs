@@ -38,6 +38,18 @@ services:
     standby: 10m
 "#;
 
+/// A native service's file; more keys of the service may follow.
+pub(crate) const NATIVE: &str = r#"
+version: 1
+services:
+  - name: shop-api
+    cluster: production
+    image: { repository: shop-api, tags: { semver: ">=1.0.0" } }
+    engine: { native: { service: shop-api } }
+    strategy: asDeclared
+    alarms: [ shop-5xx ]
+"#;
+
 pub(crate) fn config() -> ServiceConfig {
     parse(FILE).expect("the fixture parses").remove(0)
 }

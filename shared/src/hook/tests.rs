@@ -2,24 +2,16 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::config::parse;
-use crate::decide::fixture::alarm;
+use crate::decide::fixture::{NATIVE, alarm};
 use crate::ids::RolloutId;
 use crate::observation::{AlarmState, Reading};
 use crate::ports::Record;
 use crate::rollout::{Candidate, Ended, Opened, Outcome, Phase, Rollout, Status, Target, Wish};
 use crate::time::{Span, Time};
 
-const FILE: &str = r#"
-version: 1
-services:
-  - name: shop-api
-    cluster: production
-    image: { repository: shop-api, tags: { semver: ">=1.0.0" } }
-    engine: { native: { service: shop-api } }
-    strategy: asDeclared
-    alarms: [ shop-5xx ]
-    checks: { http: { listener: test, path: /health, body: ok, times: 3, within: 60s } }
-"#;
+fn file() -> String {
+    format!("{NATIVE}    checks: {{ http: {{ listener: test, path: /health, body: ok, times: 3, within: 60s }} }}\n")
+}
 
 const NEW: &str = "arn:aws:ecs:us-east-1:123456789012:service-revision/production/shop-api/2";
 const OLD: &str = "arn:aws:ecs:us-east-1:123456789012:service-revision/production/shop-api/1";
@@ -46,7 +38,7 @@ struct Caller {
 
 impl Caller {
     fn new(stage: &str) -> Caller {
-        let config = parse(FILE).expect("the fixture parses").remove(0);
+        let config = parse(&file()).expect("the fixture parses").remove(0);
         let record = Record { config, status: Status::default(), inbox: Vec::new(), version: 1 };
         let mut seen = Seen::default();
         seen.alarms.insert("shop-5xx".into(), alarm(AlarmState::Ok));
@@ -483,7 +475,7 @@ fn answers_are_spelled_as_ecs_reads_them() {
 
 #[test]
 fn an_answer_is_judged_by_status_and_body() {
-    let config = parse(FILE).unwrap().remove(0);
+    let config = parse(&file()).unwrap().remove(0);
     let check = config.engine.native().unwrap().check.clone().unwrap();
     assert_eq!(Tried::of(&check, 200, "all ok\n"), Tried::Right);
     let Tried::Wrong(why) = Tried::of(&check, 301, "ok") else { panic!("a redirect is not followed") };

@@ -199,10 +199,13 @@ pub enum Milestone {
         /// Why.
         reason: String,
     },
-    /// The scaling check found something.
+    /// The scaling check has news.
     Scaling {
-        /// What was found, one sentence each.
+        /// What opened or got worse, one sentence each.
         findings: Vec<String>,
+        /// What is over.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        closed: Vec<String>,
     },
 }
 

@@ -83,7 +83,7 @@ fn every() -> Vec<Milestone> {
         Milestone::Corrected { found: "0123: blue=100 green=0".to_owned(), to: Colour::Green },
         Milestone::Changed { found: "0123: blue=100 green=0".to_owned() },
         Milestone::Declined { wish: "promote".to_owned(), reason: "the step is over".to_owned() },
-        Milestone::Scaling { findings: vec!["blue is at its maximum of 8 tasks".to_owned()] },
+        Milestone::Scaling { findings: vec!["blue is at its maximum of 8 tasks".to_owned()], closed: Vec::new() },
     ]
 }
 

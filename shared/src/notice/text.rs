@@ -212,8 +212,15 @@ pub fn tell(notice: &Notice) -> Telling {
             format!("{}.", capital(reason)),
             format!("flipback status {service} shows where it stands"),
         ),
-        Milestone::Scaling { findings } => {
-            telling(Tone::Bad, format!("{service}: scaling"), format!("{}.", findings.join(". ")), String::new())
+        Milestone::Scaling { findings, closed } => {
+            let over = closed.iter().map(|closed| format!("Over: {closed}"));
+            let sentences: Vec<String> = findings.iter().cloned().chain(over).collect();
+            let (tone, title) = match findings.is_empty() {
+                true => (Tone::Good, format!("{service}: scaling is as it should be again")),
+                false => (Tone::Bad, format!("{service}: scaling")),
+            };
+            let advice = format!("flipback scaling {service} shows everything as it is now");
+            telling(tone, title, format!("{}.", sentences.join(". ")), advice)
         }
     }
 }

@@ -210,13 +210,13 @@ fn told(cloud: &mut Cloud, rollout: Option<&Rollout>, milestone: &Milestone, hon
             if own.is_some_and(|own| own.status != DeploymentStatus::Successful) {
                 cloud.violate(15, format!("`{name}` is told, and ECS has not finished"));
             }
-            served(cloud, &name, rollout, honest);
+            served(cloud, name, rollout, honest);
         }
         Milestone::RolledBack { .. } => {
             if own.is_none_or(|own| own.status != DeploymentStatus::RollbackSuccessful) {
                 cloud.violate(15, format!("`{name}` is told, and ECS is not back"));
             }
-            served(cloud, &name, rollout, honest);
+            served(cloud, name, rollout, honest);
         }
         Milestone::Cancelled { .. } => {
             let had = rollout.is_some_and(|rollout| rollout.native.weight.tenths() > 0);

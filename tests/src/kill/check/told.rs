@@ -1,6 +1,5 @@
 //! What people were told, in which order, and how often.
 
-use super::super::story::Story;
 use super::{End, Wrong};
 use aws::store::StoredNotice;
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ mod start;
 use serde_json::json;
 
 use crate::config::{ServiceConfig, parse};
-use crate::decide::fixture::{alarm, image, revision, tg};
+use crate::decide::fixture::{NATIVE, alarm, image, revision, tg};
 use crate::decide::{Input, ask, decide};
 use crate::decision::{Action, Decision, Waiting};
 use crate::ids::{Colour, IntentId, RolloutId};
@@ -22,17 +22,6 @@ use crate::observation::{
 use crate::rollout::{Cause, Intent, IntentKind, Margins, Outcome, Status, Target};
 use crate::strategy::Share;
 use crate::time::{Span, Time};
-
-const FILE: &str = r#"
-version: 1
-services:
-  - name: shop-api
-    cluster: production
-    image: { repository: shop-api, tags: { semver: ">=1.0.0" } }
-    engine: { native: { service: shop-api } }
-    strategy: asDeclared
-    alarms: [ shop-5xx ]
-"#;
 
 struct Scene {
     config: ServiceConfig,
@@ -79,7 +68,7 @@ impl Scene {
             traffic: Reading::Known(Traffic::default()),
             deployments: vec![deployment(1, now.minus(Span::mins(600)), DeploymentStatus::Successful)],
         }));
-        let text = FILE.replace("asDeclared", strategy);
+        let text = NATIVE.replace("asDeclared", strategy);
         let config = parse(&text).expect("the fixture parses").remove(0);
         Scene { config, status: Status::default(), seen, now, last: None, told: Vec::new(), done: Vec::new() }
     }

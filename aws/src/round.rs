@@ -1,0 +1,224 @@
+//! A round of the scaling check: many services looked at with as few calls as AWS's APIs allow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::types::{DeploymentRolloutState, Service, ServiceEvent};
+use shared::ids::ServiceName;
+use shared::observation::{Ask, Reading, ScalingReading};
+use shared::ports::{Clock, Observer, Record, Store};
+use shared::scaling::{self, Counts, Judged, Memory, Sight, Subject};
+use shared::time::Time;
+use tokio::task::JoinSet;
+
+use crate::clock::SystemClock;
+use crate::count::count;
+use crate::store::Table;
+use crate::world::World;
+
+/// The most services of one DescribeServices (ECS API reference).
+const SERVICES: usize = 10;
+/// The most resources of one DescribeScalableTargets (Application Auto Scaling API reference).
+const TARGETS: usize = 50;
+/// So many records are read at once.
+const AT_ONCE: usize = 8;
+
+/// One service of a round.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Configuration and status.
+    pub record: Record,
+    /// The ECS services that were looked at.
+    pub subjects: Vec<Subject>,
+    /// What was read of them.
+    pub sight: Sight,
+    /// What is wrong.
+    pub judged: Judged,
+    /// What is remembered of the looks before.
+    pub memory: Memory,
+    /// The version of that.
+    pub version: u64,
+}
+
+/// What a round saw, and how many calls to ECS and Application Auto Scaling it took.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    /// By service; what could not be read of the table says why.
+    pub checked: BTreeMap<ServiceName, Result<Checked, String>>,
+    /// Calls to DescribeServices and DescribeScalableTargets.
+    pub calls: usize,
+}
+
+type Place = (String, String);
+
+/// Looks at these services. One that cannot be read keeps nobody from the others.
+pub async fn round(world: &World, table: &Table, services: &[ServiceName]) -> Round {
+    let mut round = Round::default();
+    let mut loaded = Vec::new();
+    for (service, result) in load(world, table, services).await {
+        match result {
+            Ok(found) => loaded.push((service, found)),
+            Err(why) => {
+                round.checked.insert(service, Err(why));
+            }
+        }
+    }
+    let at = SystemClock.now();
+    let place = |record: &Record, subject: &Subject| (record.config.cluster.clone(), subject.service.clone());
+    let places: BTreeSet<Place> = loaded
+        .iter()
+        .flat_map(|(_, found)| found.subjects.iter().map(|subject| place(&found.record, subject)))
+        .collect();
+    let (counts, targets) = tokio::join!(read_counts(world, &places), read_targets(world, &places));
+    round.calls = counts.1 + targets.1;
+    for (service, found) in loaded {
+        let Loaded { record, subjects, memory, version } = found;
+        let pick = |subject: &Subject| (subject.service.clone(), place(&record, subject));
+        let of = |subject: &Subject| {
+            let (name, place) = pick(subject);
+            Some((name, counts.0.get(&place)?.clone()))
+        };
+        let target_of = |subject: &Subject| {
+            let (name, place) = pick(subject);
+            Some((name, targets.0.get(&place)?.clone()))
+        };
+        let sight = Sight {
+            at,
+            services: subjects.iter().filter_map(of).collect(),
+            targets: subjects.iter().filter_map(target_of).collect(),
+        };
+        let judged = scaling::judge(&record.config, &record.status, &subjects, &sight);
+        let checked = Checked { judged, sight, record, subjects, memory, version };
+        round.checked.insert(service, Ok(checked));
+    }
+    round
+}
+
+struct Loaded {
+    record: Record,
+    subjects: Vec<Subject>,
+    memory: Memory,
+    version: u64,
+}
+
+async fn load(world: &World, table: &Table, services: &[ServiceName]) -> Vec<(ServiceName, Result<Loaded, String>)> {
+    let mut all = Vec::new();
+    for some in services.chunks(AT_ONCE) {
+        let mut reads = JoinSet::new();
+        for service in some {
+            let (world, table, service) = (world.clone(), table.clone(), service.clone());
+            reads.spawn(async move {
+                let loaded = one(&world, &table, &service).await;
+                (service, loaded)
+            });
+        }
+        all.extend(reads.join_all().await);
+    }
+    all
+}
+
+async fn one(world: &World, table: &Table, service: &ServiceName) -> Result<Loaded, String> {
+    let (record, memory) = tokio::join!(table.load(service), table.scaling_memory(service));
+    let (record, (memory, version)) =
+        (record.map_err(|error| error.to_string())?, memory.map_err(|error| error.to_string())?);
+    let subjects = match scaling::subjects(&record.config, &record.status, None) {
+        Some(subjects) => subjects,
+        None => {
+            // It has never been deployed by Flipback: its routes tell which colour is live.
+            let ask = Ask { routes: true, services: true, ..Ask::default() };
+            let seen = world.observe(&record.config, &ask, SystemClock.now()).await;
+            scaling::subjects(&record.config, &record.status, scaling::live(&seen)).unwrap_or_default()
+        }
+    };
+    Ok(Loaded { record, subjects, memory, version })
+}
+
+async fn read_counts(world: &World, places: &BTreeSet<Place>) -> (BTreeMap<Place, Reading<Option<Counts>>>, usize) {
+    let mut clusters: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (cluster, service) in places {
+        clusters.entry(cluster).or_default().push(service.clone());
+    }
+    let (mut found, mut calls) = (BTreeMap::new(), 0);
+    for (cluster, names) in clusters {
+        for names in names.chunks(SERVICES) {
+            calls += 1;
+            let readings = match crate::services::described(&world.clients.ecs, cluster, names, counts).await {
+                Ok(readings) => readings,
+                Err(failure) if failure.code.as_deref() == Some("ClusterNotFoundException") => {
+                    names.iter().map(|_| Reading::Known(None)).collect()
+                }
+                Err(failure) => names.iter().map(|_| Reading::Unknown(failure.to_string())).collect(),
+            };
+            let places = names.iter().map(|name| (cluster.to_owned(), name.clone()));
+            found.extend(places.zip(readings));
+        }
+    }
+    (found, calls)
+}
+
+async fn read_targets(
+    world: &World,
+    places: &BTreeSet<Place>,
+) -> (BTreeMap<Place, Reading<Option<ScalingReading>>>, usize) {
+    let (mut found, mut calls) = (BTreeMap::new(), 0);
+    let all: Vec<&Place> = places.iter().collect();
+    for places in all.chunks(TARGETS) {
+        calls += 1;
+        let id = |(cluster, service): &Place| crate::scaling::resource(cluster, service);
+        let answer =
+            crate::scaling::describe(&world.clients.scaling, places.iter().map(|place| id(place)).collect()).await;
+        found.extend(places.iter().map(|&place| {
+            let reading = match &answer {
+                Ok(targets) => Reading::Known(targets.get(&id(place)).copied()),
+                Err(failure) => Reading::Unknown(failure.to_string()),
+            };
+            (place.clone(), reading)
+        }));
+    }
+    (found, calls)
+}
+
+fn counts(service: &Service) -> Counts {
+    let running = |state: Option<&DeploymentRolloutState>| state == Some(&DeploymentRolloutState::InProgress);
+    let deployments = service.deployments();
+    Counts {
+        desired: count(service.desired_count()),
+        running: count(service.running_count()),
+        pending: count(service.pending_count()),
+        deploying: deployments.len() > 1 || deployments.iter().any(|one| running(one.rollout_state())),
+        trouble: trouble(service.events()),
+    }
+}
+
+/// The newest event that tells of a failure, without the service's name; none once a steady state came after it.
+fn trouble(events: &[ServiceEvent]) -> Option<(Time, String)> {
+    const BAD: [&str; 4] = ["unable to", "failed", "unhealthy", "error"];
+    let text = |event: &ServiceEvent| event.message().unwrap_or_default().to_owned();
+    let newest = events.iter().take_while(|event| !text(event).contains("reached a steady state"));
+    let mut bad = newest.filter(|event| BAD.iter().any(|word| text(event).contains(word)));
+    let event = bad.next()?;
+    let message = text(event);
+    let message = message.split_once(") ").map_or(message.as_str(), |(_, rest)| rest);
+    let at = event.created_at().and_then(|at| u64::try_from(at.to_millis().ok()?).ok())?;
+    Some((Time(at), message.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ecs::primitives::DateTime;
+
+    #[test]
+    fn trouble_is_the_newest_event_that_tells_of_one_unless_it_is_over() {
+        let event = |seconds: i64, text: &str| {
+            ServiceEvent::builder().created_at(DateTime::from_secs(seconds)).message(text).build()
+        };
+        let steady = event(30, "(service api) has reached a steady state.");
+        let failed =
+            event(20, "(service api) was unable to place a task. Reason: Capacity is unavailable at this time.");
+        let older = event(10, "(service api) (task 1) failed container health checks.");
+        let words = "was unable to place a task. Reason: Capacity is unavailable at this time.";
+        assert_eq!(trouble(&[failed.clone(), older.clone()]), Some((Time(20_000), words.to_owned())));
+        assert_eq!(trouble(&[steady, failed, older]), None);
+        assert_eq!(trouble(&[event(5, "(service api) registered 1 targets in (target-group x)")]), None);
+    }
+}

@@ -1,0 +1,286 @@
+//! `flipback scaling`: what the scheduled check would find now, and since when that is known.
+
+use std::collections::BTreeMap;
+
+use aws::World;
+use aws::round::{Checked, round};
+use serde::Serialize;
+use shared::ids::ServiceName;
+use shared::observation::{Reading, Suspended};
+use shared::rollout::Margins;
+use shared::scaling::{Finding, FindingKind, Role, Severity};
+use shared::time::{Span, Time};
+
+use crate::args;
+use crate::installation::{Installation, now};
+use crate::output::{Out, Paint, columns};
+use crate::run::Exit;
+use crate::status::Moment;
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    service: String,
+    cluster: String,
+    /// Why nothing is known of it.
+    error: Option<String>,
+    ecs_services: Vec<Subject>,
+    /// The worst first.
+    findings: Vec<Found>,
+    /// Of what nothing can be said now.
+    unknown: Vec<&'static str>,
+}
+
+/// One ECS service of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Subject {
+    service: String,
+    role: Role,
+    tasks: Option<Tasks>,
+    target: Option<Target>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Tasks {
+    desired: u32,
+    running: u32,
+    pending: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Target {
+    min: u32,
+    max: u32,
+    suspended: Suspended,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    kind: FindingKind,
+    severity: Severity,
+    sentence: String,
+    remedy: String,
+    /// Since when the scheduled check has seen it; none: not yet.
+    since: Option<Moment>,
+    /// It was told to people.
+    told: bool,
+    details: Finding,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: &args::Scaling, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
+    let services = match &args.service {
+        Some(name) => {
+            let name = ServiceName::from(name.as_str());
+            installation.record(&name).await?;
+            vec![name]
+        }
+        None => installation.table.services().await?,
+    };
+    let world = World::new(installation.clients.clone(), Margins::default());
+    let seen = round(&world, &installation.table, &services).await;
+    let now = now();
+    let reports: Vec<Report> = seen.checked.iter().map(|(service, checked)| report(service, checked, now)).collect();
+    match (&args.service, reports.as_slice()) {
+        (Some(_), [report]) => out.document(report, |paint| one(report, now, paint)),
+        _ => out.document(&BTreeMap::from([("services", &reports)]), |paint| all(&reports, paint)),
+    }
+    Ok(Exit::Done)
+}
+
+fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -> Report {
+    let name = service.to_string();
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(why) => {
+            let (cluster, error) = (String::new(), Some(why.clone()));
+            let nothing = (Vec::new(), Vec::new(), Vec::new());
+            return Report {
+                service: name,
+                cluster,
+                error,
+                ecs_services: nothing.0,
+                findings: nothing.1,
+                unknown: nothing.2,
+            };
+        }
+    };
+    let config = &checked.record.config;
+    let mut memory = checked.memory.clone();
+    memory.note(&checked.judged, now);
+    let found = |finding: &Finding| {
+        let known =
+            |open: &&shared::scaling::Open| open.finding.kind() == finding.kind() && open.finding.role == finding.role;
+        let before = checked.memory.open.iter().find(known);
+        let severity = memory.open.iter().find(known).map_or(finding.severity(), |open| open.severity(now));
+        Found {
+            kind: finding.kind(),
+            severity,
+            sentence: finding.to_string(),
+            remedy: finding.remedy(&config.cluster),
+            since: before.map(|open| Moment(open.since)),
+            told: before.is_some_and(|open| open.told.is_some()),
+            details: finding.clone(),
+        }
+    };
+    let mut findings: Vec<Found> = checked.judged.found.iter().map(found).collect();
+    findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
+    let subject = |subject: &shared::scaling::Subject| {
+        let counts = checked.sight.services.get(&subject.service).and_then(Reading::known).and_then(Option::as_ref);
+        let target = checked.sight.targets.get(&subject.service).and_then(Reading::known).and_then(Option::as_ref);
+        Subject {
+            service: subject.service.clone(),
+            role: subject.role,
+            tasks: counts.map(|counts| Tasks {
+                desired: counts.desired,
+                running: counts.running,
+                pending: counts.pending,
+            }),
+            target: target.map(|target| Target { min: target.min, max: target.max, suspended: target.suspended }),
+        }
+    };
+    let mut unknown: Vec<&str> = checked.judged.unknown.iter().map(|(kind, _)| kind.name()).collect();
+    unknown.dedup();
+    let error = checked.subjects.is_empty().then(|| {
+        "no colour holds all weight of its routes, so none is known to be live: flipback status shows them".to_owned()
+    });
+    Report {
+        service: name,
+        cluster: config.cluster.clone(),
+        error,
+        ecs_services: checked.subjects.iter().map(subject).collect(),
+        findings,
+        unknown,
+    }
+}
+
+fn all(reports: &[Report], paint: Paint) -> String {
+    if reports.is_empty() {
+        return "no service is configured: write flipback.yaml (flipback init), then flipback apply".to_owned();
+    }
+    let row = |report: &Report| {
+        let live = report.ecs_services.iter().find(|subject| subject.role == Role::Live);
+        let dash = || "-".to_owned();
+        let tasks = live.and_then(|live| live.tasks.as_ref());
+        let bounds = live.and_then(|live| live.target.as_ref());
+        let worst = match (&report.error, report.findings.first()) {
+            (Some(error), _) => error.clone(),
+            (None, Some(worst)) if report.findings.len() > 1 => {
+                format!("{}: {} (and {} more)", worst.severity, worst.sentence, report.findings.len() - 1)
+            }
+            (None, Some(worst)) => format!("{}: {}", worst.severity, worst.sentence),
+            (None, None) if report.unknown.is_empty() => "nothing found".to_owned(),
+            (None, None) => format!("nothing found; not known: {}", report.unknown.join(", ")),
+        };
+        vec![
+            report.service.clone(),
+            tasks.map_or_else(dash, |tasks| format!("{} of {}", tasks.running, tasks.desired)),
+            bounds.map_or_else(dash, |target| format!("{} to {}", target.min, target.max)),
+            worst,
+        ]
+    };
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    columns(paint, &["SERVICE", "RUNNING", "BOUNDS", "FOUND"], &rows)
+}
+
+fn one(report: &Report, now: Time, paint: Paint) -> String {
+    let mut text = format!("{}  {}", paint.bold(&report.service), report.cluster);
+    if let Some(error) = &report.error {
+        text.push_str(&format!("\n  {}", paint.red(error)));
+    }
+    for subject in &report.ecs_services {
+        let role = match subject.role {
+            Role::Live => "live",
+            Role::Idle => "idle",
+            Role::Candidate => "candidate",
+        };
+        let tasks = subject.tasks.as_ref().map_or_else(
+            || "not read".to_owned(),
+            |tasks| format!("{} of {} tasks run, {} pending", tasks.running, tasks.desired, tasks.pending),
+        );
+        let target = subject.target.as_ref().map_or_else(|| "no scalable target".to_owned(), bounds);
+        text.push_str(&format!("\n  {role:<9}  {}  {tasks}; {target}", subject.service));
+    }
+    for found in &report.findings {
+        let severity = found.severity.to_string();
+        let severity = if found.severity == Severity::Info { severity } else { paint.red(&severity) };
+        let since = match found.since {
+            Some(since) => {
+                let lasts = Span::mins(now.since(since.0).0 / 60_000);
+                format!(" (for {lasts}{})", if found.told { "" } else { ", not told yet" })
+            }
+            None => " (not seen by the scheduled check yet)".to_owned(),
+        };
+        text.push_str(&format!("\n\n  {severity}  {}{since}\n    what to do  {}", found.sentence, found.remedy));
+        text.push_str(&format!("\n    meant so?   scaling: {{ ignore: [{}] }} in flipback.yaml", found.kind.name()));
+    }
+    if report.findings.is_empty() && report.error.is_none() {
+        text.push_str(&format!("\n\n  {}", paint.green("nothing found")));
+    }
+    if !report.unknown.is_empty() {
+        text.push_str(&format!("\n\n  not known now: {}", report.unknown.join(", ")));
+    }
+    text
+}
+
+fn bounds(target: &Target) -> String {
+    let Suspended { scale_in, scale_out, scheduled } = target.suspended;
+    let suspended = match (scale_in, scale_out, scheduled) {
+        (false, false, false) => String::new(),
+        (true, true, true) => ", all suspended".to_owned(),
+        _ => ", partly suspended".to_owned(),
+    };
+    format!("scales from {} to {}{suspended}", target.min, target.max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait::fixture;
+    use shared::observation::ScalingReading;
+    use shared::scaling::{Counts, Memory, Sight, judge, subjects};
+
+    fn checked(desired: u32, running: u32, bounds: (u32, u32)) -> Checked {
+        let mut record = fixture::record();
+        record.status.settled = None;
+        let live = Some(shared::ids::Colour::Blue);
+        let subjects = subjects(&record.config, &record.status, live).unwrap();
+        let counts = |role: Role| match role {
+            Role::Live => Counts { desired, running, ..Counts::default() },
+            Role::Idle | Role::Candidate => Counts::default(),
+        };
+        let target = |role: Role| match role {
+            Role::Live => ScalingReading { min: bounds.0, max: bounds.1, suspended: Suspended::default() },
+            Role::Idle | Role::Candidate => ScalingReading { min: 0, max: bounds.1, suspended: Suspended::ALL },
+        };
+        let each = |subject: &shared::scaling::Subject| (subject.service.clone(), subject.role);
+        let sight = Sight {
+            at: fixture::START,
+            services: subjects
+                .iter()
+                .map(each)
+                .map(|(name, role)| (name, Reading::Known(Some(counts(role)))))
+                .collect(),
+            targets: subjects.iter().map(each).map(|(name, role)| (name, Reading::Known(Some(target(role))))).collect(),
+        };
+        let judged = judge(&record.config, &record.status, &subjects, &sight);
+        Checked { record, subjects, sight, judged, memory: Memory::default(), version: 0 }
+    }
+
+    #[test]
+    fn a_report_says_what_is_wrong_since_when_and_what_to_do() {
+        let now = fixture::START.plus(Span::mins(12));
+        let mut bad = checked(9, 7, (2, 8));
+        bad.memory.note(&bad.judged.clone(), fixture::START);
+        bad.memory.note(&bad.judged.clone(), fixture::START.plus(Span::mins(5)));
+        let bad = report(&"shop-api".into(), &Ok(bad), now);
+        insta::assert_snapshot!("one", one(&bad, now, Paint(false)));
+        let fine = report(&"billing".into(), &Ok(checked(4, 4, (2, 8))), now);
+        let unread = report(&"gone".into(), &Err("no service `gone` is configured".to_owned()), now);
+        insta::assert_snapshot!("all", all(&[bad.clone(), fine, unread], Paint(false)));
+        insta::assert_snapshot!("json", serde_json::to_string_pretty(&bad).unwrap());
+    }
+}

@@ -1,0 +1,343 @@
+//! What the check finds: typed, with its numbers, how bad it is, and what to do.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::observation::Suspended;
+use crate::time::Span;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// It will hurt on a busy day.
+    Warning,
+    /// It hurts now, or at the next step of scaling.
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        })
+    }
+}
+
+/// What an ECS service is to the service that is checked. Findings are remembered by it: with two colours the live one changes
+/// its name at every rollout, and a finding about it stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// It has the traffic.
+    Live,
+    /// The other colour, at rest.
+    Idle,
+    /// The other colour, while a rollout brings it up or down.
+    Candidate,
+}
+
+macro_rules! kinds {
+    ($($kind:ident $name:literal $what:literal;)*) => {
+        /// The kinds of findings, as `scaling.ignore` names them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub enum FindingKind {
+            $(#[doc = $what] $kind,)*
+        }
+
+        impl FindingKind {
+            /// Every kind.
+            pub const ALL: &[FindingKind] = &[$(FindingKind::$kind,)*];
+
+            /// Its name in flipback.yaml and in JSON.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(FindingKind::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Unreadable "unreadable" "Something could not be read, for a while.";
+    Gone "gone" "The ECS service does not exist, or is on its way out.";
+    NoScalableTarget "noScalableTarget" "Nothing scales the service.";
+    OtherBounds "otherBounds" "The scalable target's bounds are not those of flipback.yaml.";
+    MinIsMax "minIsMax" "It can neither grow nor shrink.";
+    MinZero "minZero" "It may be scaled to no task at all.";
+    MaxBelowDesired "maxBelowDesired" "More tasks are wanted than the maximum: the next step of scaling takes some away.";
+    BelowMin "belowMin" "Fewer tasks are wanted than the minimum.";
+    AtMax "atMax" "It is at its maximum, for a while.";
+    Suspended "suspended" "Scaling is suspended on the live side.";
+    RunningBelowDesired "runningBelowDesired" "Fewer tasks run than are wanted, for a while.";
+    IdleNotAtRest "idleNotAtRest" "The scalable target of the idle colour would start tasks there.";
+}
+
+impl FindingKind {
+    /// So long it must have been seen until it is told, and in two looks at least: what passes by itself is no finding.
+    #[must_use]
+    pub fn patience(self) -> Span {
+        match self {
+            FindingKind::AtMax
+            | FindingKind::BelowMin
+            | FindingKind::RunningBelowDesired
+            | FindingKind::Unreadable
+            | FindingKind::IdleNotAtRest => Span::mins(10),
+            FindingKind::Gone
+            | FindingKind::NoScalableTarget
+            | FindingKind::OtherBounds
+            | FindingKind::MinIsMax
+            | FindingKind::MinZero
+            | FindingKind::MaxBelowDesired
+            | FindingKind::Suspended => Span(0),
+        }
+    }
+
+    /// After so long it is told once more, as worse; none: it does not get worse by lasting.
+    #[must_use]
+    pub fn worsens(self) -> Option<Span> {
+        match self {
+            FindingKind::AtMax | FindingKind::RunningBelowDesired => Some(Span::mins(60)),
+            FindingKind::Suspended | FindingKind::Unreadable => Some(Span::mins(24 * 60)),
+            FindingKind::Gone
+            | FindingKind::NoScalableTarget
+            | FindingKind::OtherBounds
+            | FindingKind::MinIsMax
+            | FindingKind::MinZero
+            | FindingKind::MaxBelowDesired
+            | FindingKind::BelowMin
+            | FindingKind::IdleNotAtRest => None,
+        }
+    }
+}
+
+/// One finding on one ECS service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// What the ECS service is to the checked one.
+    pub role: Role,
+    /// The ECS service's name.
+    pub service: String,
+    /// What was found.
+    pub what: What,
+}
+
+/// What was found, with its numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum What {
+    /// See [`FindingKind::Unreadable`].
+    Unreadable {
+        /// The call, and AWS's words.
+        why: String,
+    },
+    /// See [`FindingKind::Gone`].
+    Gone,
+    /// See [`FindingKind::NoScalableTarget`].
+    NoScalableTarget,
+    /// See [`FindingKind::OtherBounds`].
+    OtherBounds {
+        /// As it is.
+        min: u32,
+        /// As it is.
+        max: u32,
+        /// As flipback.yaml wants it.
+        wanted_min: u32,
+        /// As flipback.yaml wants it.
+        wanted_max: u32,
+    },
+    /// See [`FindingKind::MinIsMax`].
+    MinIsMax {
+        /// Both bounds.
+        bound: u32,
+    },
+    /// See [`FindingKind::MinZero`].
+    MinZero {
+        /// The highest count.
+        max: u32,
+    },
+    /// See [`FindingKind::MaxBelowDesired`].
+    MaxBelowDesired {
+        /// Tasks wanted.
+        desired: u32,
+        /// The highest count.
+        max: u32,
+    },
+    /// See [`FindingKind::BelowMin`].
+    BelowMin {
+        /// Tasks wanted.
+        desired: u32,
+        /// The lowest count.
+        min: u32,
+    },
+    /// See [`FindingKind::AtMax`].
+    AtMax {
+        /// The highest count.
+        max: u32,
+    },
+    /// See [`FindingKind::Suspended`].
+    Suspended {
+        /// What is suspended.
+        flags: Suspended,
+    },
+    /// See [`FindingKind::RunningBelowDesired`].
+    RunningBelowDesired {
+        /// Tasks RUNNING.
+        running: u32,
+        /// Tasks PENDING.
+        pending: u32,
+        /// Tasks wanted.
+        desired: u32,
+        /// ECS's latest word on why.
+        why: Option<String>,
+    },
+    /// See [`FindingKind::IdleNotAtRest`].
+    IdleNotAtRest {
+        /// The lowest count.
+        min: u32,
+        /// What is suspended.
+        flags: Suspended,
+    },
+}
+
+impl Finding {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> FindingKind {
+        match &self.what {
+            What::Unreadable { .. } => FindingKind::Unreadable,
+            What::Gone => FindingKind::Gone,
+            What::NoScalableTarget => FindingKind::NoScalableTarget,
+            What::OtherBounds { .. } => FindingKind::OtherBounds,
+            What::MinIsMax { .. } => FindingKind::MinIsMax,
+            What::MinZero { .. } => FindingKind::MinZero,
+            What::MaxBelowDesired { .. } => FindingKind::MaxBelowDesired,
+            What::BelowMin { .. } => FindingKind::BelowMin,
+            What::AtMax { .. } => FindingKind::AtMax,
+            What::Suspended { .. } => FindingKind::Suspended,
+            What::RunningBelowDesired { .. } => FindingKind::RunningBelowDesired,
+            What::IdleNotAtRest { .. } => FindingKind::IdleNotAtRest,
+        }
+    }
+
+    /// How bad it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match &self.what {
+            What::Gone | What::MaxBelowDesired { .. } => Severity::Critical,
+            What::RunningBelowDesired { running: 0, .. } => Severity::Critical,
+            What::Suspended { flags } if flags.scale_out => Severity::Critical,
+            What::Unreadable { .. }
+            | What::NoScalableTarget
+            | What::OtherBounds { .. }
+            | What::MinIsMax { .. }
+            | What::MinZero { .. }
+            | What::AtMax { .. }
+            | What::Suspended { .. }
+            | What::RunningBelowDesired { .. } => Severity::Warning,
+            What::BelowMin { .. } | What::IdleNotAtRest { .. } => Severity::Info,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self, cluster: &str) -> String {
+        let register = |bounds: &str| {
+            format!(
+                "aws application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension \
+                 ecs:service:DesiredCount --resource-id service/{cluster}/{} {bounds}",
+                self.service
+            )
+        };
+        match &self.what {
+            What::Unreadable { .. } => "give Flipback's role what it lacks, or wait where AWS throttles".to_owned(),
+            What::Gone => "create it, or take it out of flipback.yaml and apply that".to_owned(),
+            What::NoScalableTarget => format!("register one: {}", register("--min-capacity MIN --max-capacity MAX")),
+            What::OtherBounds { wanted_min, wanted_max, .. } => {
+                register(&format!("--min-capacity {wanted_min} --max-capacity {wanted_max}"))
+            }
+            What::MinIsMax { bound } => {
+                format!("raise the maximum: {}", register(&format!("--max-capacity {}", bound * 2)))
+            }
+            What::MinZero { .. } => format!("keep two at least: {}", register("--min-capacity 2")),
+            What::MaxBelowDesired { desired, .. } => {
+                format!("raise the maximum before anything scales: {}", register(&format!("--max-capacity {desired}")))
+            }
+            What::BelowMin { min, .. } => {
+                format!("somebody set the count by hand; scaling brings it to {min} at its next step")
+            }
+            What::AtMax { max } => format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2))),
+            What::Suspended { .. } => register(
+                "--suspended-state DynamicScalingInSuspended=false,DynamicScalingOutSuspended=false,\
+                 ScheduledScalingSuspended=false",
+            ),
+            What::RunningBelowDesired { why: Some(_), .. } => "mend what ECS says; it tries again by itself".to_owned(),
+            What::RunningBelowDesired { why: None, .. } => {
+                format!("aws ecs describe-services --cluster {cluster} --services {} shows its events", self.service)
+            }
+            What::IdleNotAtRest { .. } => format!(
+                "put it to rest: {}",
+                register(
+                    "--min-capacity 0 --suspended-state DynamicScalingInSuspended=true,DynamicScalingOutSuspended=true,\
+                     ScheduledScalingSuspended=true"
+                )
+            ),
+        }
+    }
+}
+
+/// What is suspended, in words.
+fn suspended(flags: Suspended) -> String {
+    let names =
+        [(flags.scale_out, "scaling out"), (flags.scale_in, "scaling in"), (flags.scheduled, "scheduled scaling")];
+    let set: Vec<&str> = names.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+    if set.is_empty() { "nothing".to_owned() } else { set.join(", ") }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = &self.service;
+        match &self.what {
+            What::Unreadable { why } => write!(f, "{service} cannot be checked: {why}"),
+            What::Gone => write!(f, "there is no active ECS service {service}"),
+            What::NoScalableTarget => write!(f, "{service} has no scalable target: it cannot scale"),
+            What::OtherBounds { min, max, wanted_min, wanted_max } => {
+                write!(
+                    f,
+                    "{service} scales from {min} to {max} tasks; flipback.yaml wants {wanted_min} to {wanted_max}"
+                )
+            }
+            What::MinIsMax { bound } => write!(f, "{service} has min = max = {bound}: it cannot scale"),
+            What::MinZero { max } => write!(f, "{service} scales from 0 to {max} tasks: it may be left without any"),
+            What::MaxBelowDesired { desired, max } => write!(
+                f,
+                "{service} wants {desired} tasks and its maximum is {max}: the next step of scaling takes {} away",
+                desired - max
+            ),
+            What::BelowMin { desired, min } => {
+                write!(f, "{service} wants {desired} tasks, below its minimum of {min}")
+            }
+            What::AtMax { max } => write!(f, "{service} is at its maximum of {max} tasks: it cannot grow any more"),
+            What::Suspended { flags } => write!(f, "{service} is live, and suspended is {}", suspended(*flags)),
+            What::RunningBelowDesired { running, pending, desired, why } => {
+                write!(f, "{service} runs {running} of {desired} tasks, {pending} pending")?;
+                why.as_ref().map_or(Ok(()), |why| write!(f, "; ECS says: {why}"))
+            }
+            What::IdleNotAtRest { min, flags } => write!(
+                f,
+                "{service} rests, and its scalable target may start tasks there: min {min}, suspended is {}",
+                suspended(*flags)
+            ),
+        }
+    }
+}

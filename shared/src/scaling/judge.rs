@@ -1,0 +1,162 @@
+//! What is wrong with what was read.
+
+use std::collections::BTreeSet;
+
+use super::{Counts, Finding, FindingKind, Role, Sight, Subject, What};
+use crate::config::ServiceConfig;
+use crate::observation::{Reading, ScalingReading, Suspended};
+use crate::rollout::{Phase, Status};
+use crate::time::{Span, Time};
+
+/// An event of ECS's that is older says nothing of now.
+const RECENT: Span = Span::mins(30);
+
+/// What a look found, and what it could not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// What is wrong, but for the kinds that the configuration ignores.
+    pub found: Vec<Finding>,
+    /// What nothing is known of in this look: it stays as it was.
+    pub unknown: BTreeSet<(FindingKind, Role)>,
+}
+
+/// Judges each service that was to be looked at. A rollout of ours suspends scale-in, brings a side up and takes another down:
+/// meanwhile these say nothing.
+#[must_use]
+pub fn judge(config: &ServiceConfig, status: &Status, subjects: &[Subject], sight: &Sight) -> Judged {
+    let rolling = status.rollout.as_ref().is_some_and(|rollout| rollout.phase != Phase::Holding);
+    let mut judged = Judged::default();
+    for subject in subjects {
+        match subject.role {
+            Role::Live => live(config, rolling, subject, sight, &mut judged),
+            Role::Idle => idle(subject, sight, &mut judged),
+            Role::Candidate => judged.unknown.extend([(FindingKind::IdleNotAtRest, Role::Idle)]),
+        }
+    }
+    let ignored = |kind: FindingKind| config.scaling.ignore.contains(&kind);
+    judged.found.retain(|finding| !ignored(finding.kind()));
+    judged
+}
+
+fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight, judged: &mut Judged) {
+    let native = config.engine.native().is_some();
+    let mut find = |what: What| {
+        judged.found.push(Finding { role: subject.role, service: subject.service.clone(), what });
+    };
+    let mut unknown: Vec<FindingKind> = Vec::new();
+    let counts = match sight.services.get(&subject.service) {
+        Some(Reading::Known(Some(counts))) => Some(counts),
+        Some(Reading::Known(None)) => {
+            find(What::Gone);
+            return;
+        }
+        Some(Reading::Unknown(why)) => {
+            find(What::Unreadable { why: why.clone() });
+            None
+        }
+        None => None,
+    };
+    if counts.is_none() {
+        unknown.extend([FindingKind::Gone, FindingKind::RunningBelowDesired]);
+    }
+    match sight.targets.get(&subject.service) {
+        Some(Reading::Known(Some(target))) => {
+            bounds(config, target, counts, &mut find);
+            if counts.is_none() {
+                unknown.extend(OF_BOTH);
+            }
+            if rolling && !native {
+                unknown.push(FindingKind::Suspended);
+            } else if target.suspended != Suspended::default() {
+                find(What::Suspended { flags: target.suspended });
+            }
+        }
+        Some(Reading::Known(None)) => find(What::NoScalableTarget),
+        Some(Reading::Unknown(why)) => {
+            // Where the service cannot be read either, once is enough.
+            if counts.is_some() {
+                find(What::Unreadable { why: why.clone() });
+            }
+            unknown.extend(OF_TARGETS);
+        }
+        None => unknown.extend(OF_TARGETS),
+    }
+    match counts {
+        Some(counts) if rolling || counts.deploying => unknown.push(FindingKind::RunningBelowDesired),
+        Some(counts) if counts.running < counts.desired => {
+            let recent = |(at, _): &&(Time, String)| sight.at.since(*at) <= RECENT;
+            find(What::RunningBelowDesired {
+                running: counts.running,
+                pending: counts.pending,
+                desired: counts.desired,
+                why: counts.trouble.as_ref().filter(recent).map(|(_, why)| why.clone()),
+            });
+        }
+        Some(_) | None => {}
+    }
+    judged.unknown.extend(unknown.into_iter().map(|kind| (kind, subject.role)));
+}
+
+/// What only a scalable target tells.
+const OF_TARGETS: [FindingKind; 8] = [
+    FindingKind::NoScalableTarget,
+    FindingKind::OtherBounds,
+    FindingKind::MinIsMax,
+    FindingKind::MinZero,
+    FindingKind::MaxBelowDesired,
+    FindingKind::BelowMin,
+    FindingKind::AtMax,
+    FindingKind::Suspended,
+];
+
+/// What a scalable target and the count tell together.
+const OF_BOTH: [FindingKind; 3] = [FindingKind::MaxBelowDesired, FindingKind::BelowMin, FindingKind::AtMax];
+
+fn bounds(config: &ServiceConfig, target: &ScalingReading, counts: Option<&Counts>, find: &mut impl FnMut(What)) {
+    let ScalingReading { min, max, .. } = *target;
+    let (wanted_min, wanted_max) = (config.scaling.min.unwrap_or(min), config.scaling.max.unwrap_or(max));
+    let other = (min, max) != (wanted_min, wanted_max);
+    if other {
+        find(What::OtherBounds { min, max, wanted_min, wanted_max });
+    }
+    // What its team wrote is meant.
+    if min == max && !(config.scaling.min == config.scaling.max && config.scaling.min.is_some()) {
+        find(What::MinIsMax { bound: max });
+    } else if min == 0 && config.scaling.min != Some(0) && !other {
+        find(What::MinZero { max });
+    }
+    let Some(counts) = counts else { return };
+    if counts.desired > max {
+        find(What::MaxBelowDesired { desired: counts.desired, max });
+    } else if counts.desired < min {
+        find(What::BelowMin { desired: counts.desired, min });
+    } else if counts.desired == max && min < max {
+        find(What::AtMax { max });
+    }
+}
+
+fn idle(subject: &Subject, sight: &Sight, judged: &mut Judged) {
+    let kind = (FindingKind::IdleNotAtRest, Role::Idle);
+    let desired = match sight.services.get(&subject.service) {
+        Some(Reading::Known(Some(counts))) => counts.desired,
+        Some(Reading::Known(None)) => {
+            judged.found.push(Finding { role: Role::Idle, service: subject.service.clone(), what: What::Gone });
+            return;
+        }
+        Some(Reading::Unknown(_)) | None => {
+            judged.unknown.extend([kind, (FindingKind::Gone, Role::Idle)]);
+            return;
+        }
+    };
+    match sight.targets.get(&subject.service) {
+        Some(Reading::Known(Some(target))) => {
+            let starts = target.min > desired || !target.suspended.scale_out || !target.suspended.scheduled;
+            if starts {
+                let what = What::IdleNotAtRest { min: target.min, flags: target.suspended };
+                judged.found.push(Finding { role: Role::Idle, service: subject.service.clone(), what });
+            }
+        }
+        Some(Reading::Known(None)) => {}
+        Some(Reading::Unknown(_)) | None => judged.unknown.extend([kind]),
+    }
+}

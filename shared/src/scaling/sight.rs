@@ -1,0 +1,83 @@
+//! What the check looks at, and what it saw.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Role;
+use crate::config::ServiceConfig;
+use crate::ids::{Colour, TargetGroupArn};
+use crate::observation::{Observation, Reading, ScalingReading};
+use crate::rollout::{Phase, Status};
+use crate::time::Time;
+use crate::weights::{Sides, all_on_stable};
+
+/// An ECS service to look at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
+    /// Its name.
+    pub service: String,
+    /// What it is to the service that is checked.
+    pub role: Role,
+}
+
+/// The tasks of an ECS service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Wanted.
+    pub desired: u32,
+    /// RUNNING.
+    pub running: u32,
+    /// PENDING.
+    pub pending: u32,
+    /// A deployment is under way: tasks come and go.
+    pub deploying: bool,
+    /// The newest service event that tells of a failure, if there is one, with its time.
+    pub trouble: Option<(Time, String)>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sight {
+    /// When.
+    pub at: Time,
+    /// The ECS services by name; none: it does not exist.
+    pub services: BTreeMap<String, Reading<Option<Counts>>>,
+    /// Their scalable targets; none: there is none.
+    pub targets: BTreeMap<String, Reading<Option<ScalingReading>>>,
+}
+
+/// Which ECS services to look at, and what each is now. None: which colour is live is not known from the saved status; the routes
+/// tell ([`live`]).
+#[must_use]
+pub fn subjects(config: &ServiceConfig, status: &Status, read: Option<Colour>) -> Option<Vec<Subject>> {
+    if let Some(native) = config.engine.native() {
+        return Some(vec![Subject { service: native.service.clone(), role: Role::Live }]);
+    }
+    let rollout = status.rollout.as_ref().filter(|rollout| rollout.phase != Phase::Holding);
+    let live =
+        rollout.and_then(|rollout| rollout.stable).or(status.settled.as_ref().map(|settled| settled.live)).or(read)?;
+    let other = if rollout.is_some() { Role::Candidate } else { Role::Idle };
+    let of = |colour: Colour, role| Subject { service: config.engine.service(colour).to_owned(), role };
+    Some(vec![of(live, Role::Live), of(live.other(), other)])
+}
+
+/// The colour that holds all weight on every route, if both services and every route were read and there is one.
+#[must_use]
+pub fn live(seen: &Observation) -> Option<Colour> {
+    let groups = |colour: Colour| -> Option<BTreeSet<TargetGroupArn>> {
+        let service = seen.colours.get(&colour)?.service.known()?.as_ref()?;
+        Some(service.target_groups.iter().cloned().collect())
+    };
+    let routes: Option<Vec<_>> = seen.routes.values().map(Reading::known).collect();
+    let routes = routes.filter(|routes| !routes.is_empty())?;
+    Colour::BOTH.into_iter().find(|&colour| {
+        groups(colour).zip(groups(colour.other())).is_some_and(|(stable, candidate)| {
+            let sides = Sides { stable, candidate };
+            routes.iter().all(|route| all_on_stable(&route.weights, &sides))
+        })
+    })
+}

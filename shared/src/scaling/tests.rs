@@ -1,0 +1,271 @@
+//! For each kind what opens it, what must not, and what closes it; and the memory's hysteresis.
+
+use super::*;
+use crate::config::{ServiceConfig, parse};
+use crate::decide::fixture::{NATIVE, Scene};
+use crate::ids::Colour;
+use crate::observation::{Reading, ScalingReading, Suspended};
+use crate::rollout::Status;
+use crate::time::{Span, Time};
+
+const NOW: Time = Time(1_800_000_000_000);
+
+fn native(scaling: &str) -> ServiceConfig {
+    parse(&format!("{NATIVE}    scaling: {scaling}\n")).expect("the fixture parses").remove(0)
+}
+
+fn counts(desired: u32, running: u32) -> Counts {
+    Counts { desired, running, ..Counts::default() }
+}
+
+fn target(min: u32, max: u32) -> ScalingReading {
+    ScalingReading { min, max, suspended: Suspended::default() }
+}
+
+fn sight(counts: Counts, target: Option<ScalingReading>) -> Sight {
+    let name = "shop-api".to_owned();
+    Sight {
+        at: NOW,
+        services: [(name.clone(), Reading::Known(Some(counts)))].into(),
+        targets: [(name, Reading::Known(target))].into(),
+    }
+}
+
+fn judged(config: &ServiceConfig, sight: &Sight) -> Judged {
+    let status = Status::default();
+    let subjects = subjects(config, &status, None).expect("a native service is its own live side");
+    judge(config, &status, &subjects, sight)
+}
+
+fn kinds(config: &ServiceConfig, sight: &Sight) -> Vec<FindingKind> {
+    judged(config, sight).found.iter().map(Finding::kind).collect()
+}
+
+#[test]
+fn each_kind_is_found_by_what_is_wrong_and_by_nothing_else() {
+    use FindingKind as Kind;
+    let plain = native("{}");
+    let fine = sight(counts(4, 4), Some(target(2, 10)));
+    assert_eq!(kinds(&plain, &fine), [], "2 to 10, and 4 run");
+    let with = |scaling: &str, desired: u32, bounds: (u32, u32)| {
+        kinds(&native(scaling), &sight(counts(desired, desired), Some(target(bounds.0, bounds.1))))
+    };
+    assert_eq!(kinds(&plain, &sight(counts(4, 4), None)), [Kind::NoScalableTarget]);
+    assert_eq!(with("{ min: 2, max: 10 }", 4, (2, 10)), []);
+    assert_eq!(with("{ min: 2, max: 10 }", 4, (2, 8)), [Kind::OtherBounds]);
+    assert_eq!(with("{ min: 3 }", 4, (2, 8)), [Kind::OtherBounds], "one bound alone");
+    assert_eq!(with("{}", 3, (3, 3)), [Kind::MinIsMax]);
+    assert_eq!(with("{ min: 3, max: 3 }", 3, (3, 3)), [], "it is meant so");
+    assert_eq!(with("{}", 2, (0, 8)), [Kind::MinZero]);
+    assert_eq!(with("{ min: 0 }", 2, (0, 8)), [], "it is meant so");
+    assert_eq!(with("{}", 9, (2, 8)), [Kind::MaxBelowDesired]);
+    assert_eq!(with("{}", 1, (2, 8)), [Kind::BelowMin]);
+    assert_eq!(with("{}", 8, (2, 8)), [Kind::AtMax]);
+    assert_eq!(with("{}", 7, (2, 8)), []);
+    assert_eq!(with("{ ignore: [atMax] }", 8, (2, 8)), []);
+    let suspended = |flags: Suspended| {
+        let target = ScalingReading { suspended: flags, ..target(2, 10) };
+        kinds(&plain, &sight(counts(4, 4), Some(target)))
+    };
+    for flags in [
+        Suspended { scale_in: true, ..Suspended::default() },
+        Suspended { scale_out: true, ..Suspended::default() },
+        Suspended { scheduled: true, ..Suspended::default() },
+    ] {
+        assert_eq!(suspended(flags), [Kind::Suspended], "{flags:?}");
+    }
+    assert_eq!(kinds(&plain, &sight(counts(4, 3), Some(target(2, 10)))), [Kind::RunningBelowDesired]);
+    let deploying = Counts { deploying: true, ..counts(4, 3) };
+    assert_eq!(kinds(&plain, &sight(deploying, Some(target(2, 10)))), [], "tasks come and go");
+    let mut gone = fine.clone();
+    gone.services.insert("shop-api".to_owned(), Reading::Known(None));
+    assert_eq!(kinds(&plain, &gone), [Kind::Gone]);
+}
+
+#[test]
+fn ecs_s_word_on_missing_tasks_is_told_while_it_is_recent() {
+    let told = |at: Time| {
+        let trouble = Some((at, "unable to place a task: no capacity".to_owned()));
+        let seen = sight(Counts { trouble, pending: 1, ..counts(4, 2) }, Some(target(2, 10)));
+        judged(&native("{}"), &seen).found[0].to_string()
+    };
+    assert!(
+        told(NOW.minus(Span::mins(2)))
+            .ends_with("2 of 4 tasks, 1 pending; ECS says: unable to place a task: no capacity")
+    );
+    assert!(told(NOW.minus(Span::mins(90))).ends_with("1 pending"));
+}
+
+#[test]
+fn what_cannot_be_read_is_neither_fine_nor_wrong() {
+    let config = native("{}");
+    let mut seen = sight(counts(8, 8), Some(target(2, 8)));
+    seen.targets.insert("shop-api".to_owned(), Reading::Unknown("AccessDenied".to_owned()));
+    let found = judged(&config, &seen);
+    assert_eq!(found.found.iter().map(Finding::kind).collect::<Vec<_>>(), [FindingKind::Unreadable]);
+    assert!(found.unknown.contains(&(FindingKind::AtMax, Role::Live)));
+    seen.services.insert("shop-api".to_owned(), Reading::Unknown("throttled".to_owned()));
+    let found = judged(&config, &seen);
+    assert_eq!(found.found.len(), 1, "told once: {:?}", found.found);
+    assert!(found.unknown.contains(&(FindingKind::RunningBelowDesired, Role::Live)));
+    // With the bounds alone what they tell is found.
+    seen.targets.insert("shop-api".to_owned(), Reading::Known(Some(target(3, 3))));
+    let found = judged(&config, &seen);
+    assert!(found.found.iter().any(|finding| finding.kind() == FindingKind::MinIsMax), "{found:?}");
+    assert!(found.unknown.contains(&(FindingKind::AtMax, Role::Live)));
+}
+
+#[test]
+fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
+    let scene = Scene::new();
+    let mut status = scene.status.clone();
+    assert_eq!(live(&scene.seen), Some(Colour::Blue));
+    assert_eq!(subjects(&scene.config, &status, None), None, "nothing was settled yet: the routes tell");
+    let both = subjects(&scene.config, &status, Some(Colour::Blue)).expect("both");
+    let name = |colour: Colour| scene.config.engine.service(colour).to_owned();
+    assert_eq!(
+        both,
+        [
+            Subject { service: name(Colour::Blue), role: Role::Live },
+            Subject { service: name(Colour::Green), role: Role::Idle },
+        ]
+    );
+    let rest = |suspended, min| Sight {
+        at: NOW,
+        services: [
+            (name(Colour::Blue), Reading::Known(Some(counts(4, 4)))),
+            (name(Colour::Green), Reading::Known(Some(counts(0, 0)))),
+        ]
+        .into(),
+        targets: [
+            (name(Colour::Blue), Reading::Known(Some(target(2, 10)))),
+            (name(Colour::Green), Reading::Known(Some(ScalingReading { min, max: 10, suspended }))),
+        ]
+        .into(),
+    };
+    let found = |status: &Status, sight: &Sight| {
+        let both = subjects(&scene.config, status, Some(Colour::Blue)).expect("both");
+        judge(&scene.config, status, &both, sight)
+    };
+    assert_eq!(found(&status, &rest(Suspended::ALL, 0)).found, []);
+    for (flags, min) in [(Suspended::default(), 0), (Suspended::ALL, 2)] {
+        let kinds: Vec<_> = found(&status, &rest(flags, min)).found.iter().map(Finding::kind).collect();
+        assert_eq!(kinds, [FindingKind::IdleNotAtRest], "{flags:?} {min}");
+    }
+    // A rollout suspends scale-in, and brings the other side up.
+    let pushed = Scene::pushed_until("baking");
+    status = pushed.status.clone();
+    let mut during = rest(Suspended::default(), 2);
+    let suspended = Suspended { scale_in: true, ..Suspended::default() };
+    during.targets.insert(name(Colour::Blue), Reading::Known(Some(ScalingReading { suspended, ..target(2, 10) })));
+    let found = found(&status, &during);
+    assert_eq!(found.found, []);
+    assert!(found.unknown.contains(&(FindingKind::Suspended, Role::Live)));
+    assert!(found.unknown.contains(&(FindingKind::IdleNotAtRest, Role::Idle)));
+}
+
+/// The memory over looks five minutes apart.
+struct Days {
+    memory: Memory,
+    now: Time,
+}
+
+impl Days {
+    fn look(&mut self, sight: &Sight) -> (usize, usize) {
+        self.judge(&judged(&native("{}"), sight))
+    }
+
+    fn judge(&mut self, judged: &Judged) -> (usize, usize) {
+        self.now = self.now.plus(Span::mins(5));
+        let news = self.memory.note(judged, self.now);
+        (news.opened.len(), news.closed.len())
+    }
+}
+
+fn days() -> Days {
+    Days { memory: Memory::default(), now: NOW }
+}
+
+#[test]
+fn a_finding_opens_once_in_its_second_look_and_closes_once_in_the_second_without_it() {
+    let (bad, good) = (sight(counts(4, 4), None), sight(counts(4, 4), Some(target(2, 10))));
+    let mut days = days();
+    let news: Vec<_> = [&bad, &bad, &bad, &bad, &good, &bad, &good, &good, &good].map(|seen| days.look(seen)).into();
+    assert_eq!(news, [(0, 0), (1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, 0)]);
+    assert_eq!(days.memory, Memory::default());
+    assert_eq!(days.look(&bad), (0, 0), "a look that may have been stale");
+    assert_eq!(days.look(&good), (0, 0), "and nothing of it is told");
+}
+
+#[test]
+fn what_is_at_its_edge_now_and_then_is_told_once_and_what_lasts_gets_worse() {
+    let (full, fine) = (sight(counts(10, 10), Some(target(2, 10))), sight(counts(9, 9), Some(target(2, 10))));
+    let mut days = days();
+    for _ in 0..20 {
+        assert_eq!((days.look(&full), days.look(&fine)), ((0, 0), (0, 0)), "never for long");
+    }
+    let opened: usize = (0..4).map(|_| days.look(&full).0).sum();
+    assert_eq!(opened, 1, "after ten minutes");
+    let mut told = 0;
+    for _ in 0..10 {
+        assert_eq!(days.look(&fine), (0, 0), "one look without it");
+        told += days.look(&full).0;
+    }
+    assert_eq!(told, 1, "it flaps for more than an hour: worse, once");
+    assert_eq!(days.memory.open[0].told, Some(Severity::Critical));
+}
+
+#[test]
+fn an_unknown_look_opens_and_closes_nothing() {
+    let bad = sight(counts(3, 3), Some(target(3, 3)));
+    let mut days = days();
+    days.look(&bad);
+    days.look(&bad);
+    let mut unread = bad.clone();
+    unread.targets.insert("shop-api".to_owned(), Reading::Unknown("throttled".to_owned()));
+    assert_eq!(days.look(&unread), (0, 0));
+    assert_eq!(days.look(&unread), (0, 0));
+    assert_eq!(days.look(&bad), (0, 0), "it was open all the while");
+    assert_eq!(days.memory.open.iter().filter(|open| open.told.is_some()).count(), 1);
+}
+
+#[test]
+fn a_colour_that_takes_over_brings_its_finding_along() {
+    let config = native("{}");
+    let mut days = days();
+    for name in ["shop-blue", "shop-blue", "shop-green", "shop-green"] {
+        let mut found = judged(&config, &sight(counts(4, 4), None));
+        found.found.iter_mut().for_each(|finding| finding.service = name.to_owned());
+        days.judge(&found);
+    }
+    assert_eq!(days.memory.open.len(), 1);
+    assert_eq!(
+        (days.memory.open[0].finding.service.as_str(), days.memory.open[0].since),
+        ("shop-green", NOW.plus(Span::mins(5)))
+    );
+}
+
+#[test]
+fn sentences_say_how_bad_since_when_and_what_to_do() {
+    let mut memory = Memory::default();
+    let found = judged(&native("{}"), &sight(counts(9, 9), Some(target(2, 8))));
+    memory.note(&found, NOW);
+    let later = NOW.plus(Span::mins(5));
+    let news = memory.note(&found, later);
+    let (opened, closed) = news.sentences("production", later);
+    assert_eq!(closed, Vec::<String>::new());
+    assert!(opened[0].starts_with("critical: shop-api wants 9 tasks and its maximum is 8"), "{opened:?}");
+    assert!(opened[0].contains(", for 5m (raise the maximum before anything scales: aws "), "{opened:?}");
+    assert!(opened[0].contains("service/production/shop-api --max-capacity 9"), "{opened:?}");
+}
+
+#[test]
+fn every_kind_has_a_name_that_the_file_takes() {
+    for kind in FindingKind::ALL {
+        assert_eq!(native(&format!("{{ ignore: [{}] }}", kind.name())).scaling.ignore, [*kind].into());
+    }
+    assert!(
+        parse(&format!("{NATIVE}    scaling: {{ ignore: [atMaximum] }}\n")).unwrap_err().to_string().contains("atMax")
+    );
+    assert!(parse(&format!("{NATIVE}    scaling: {{ min: 5, max: 3 }}\n")).unwrap_err().to_string().contains("min 5"));
+}
