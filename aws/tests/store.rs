@@ -260,3 +260,28 @@ async fn an_endpoint_that_is_not_there_is_told_with_advice() {
     let Err(StoreError::Unavailable(text)) = wrong.load(&shop()).await else { panic!("there is nothing on port 1") };
     assert!(text.contains("table flipback") && text.contains("check the network"), "{text}");
 }
+
+#[tokio::test]
+async fn of_two_runs_of_the_scaling_check_one_remembers_and_tells_and_removal_forgets() {
+    let table = with_shop().await;
+    let (memory, version) = table.scaling_memory(&shop()).await.unwrap();
+    assert_eq!((memory.open.len(), version), (0, 0));
+    let finding = shared::scaling::Finding {
+        role: shared::scaling::Role::Live,
+        service: "shop-blue".to_owned(),
+        what: shared::scaling::What::NoScalableTarget,
+    };
+    let open = shared::scaling::Open { finding, since: Time(1), seen: 2, missed: 0, told: None };
+    let found = shared::scaling::Memory { open: vec![open] };
+    let (entry, notice) = (line(5), notice(0, 5));
+    for first in [true, false] {
+        assert_eq!(table.save_scaling(&shop(), &found, 0, Some((&entry, &notice))).await.unwrap(), first);
+    }
+    assert_eq!(table.scaling_memory(&shop()).await.unwrap(), (found.clone(), 1));
+    assert_eq!(table.notices(&shop(), 9).await.unwrap().len(), 1);
+    // The same words once more are told once more: it opened again.
+    assert!(table.save_scaling(&shop(), &found, 1, Some((&line(6), &notice))).await.unwrap());
+    assert_eq!(table.notices(&shop(), 9).await.unwrap().len(), 2);
+    table.remove_config(&shop()).await.unwrap();
+    assert_eq!(table.scaling_memory(&shop()).await.unwrap().1, 0);
+}
