@@ -135,12 +135,17 @@ async fn traffic(clients: &Clients, service: &Value) -> Reading<Traffic> {
         .collect();
     let rules: Vec<RouteArn> = rules.into_iter().collect();
     let mut shares: BTreeMap<TargetGroupArn, Share> = BTreeMap::new();
+    let mut traffic = Traffic::default();
     for (rule, reading) in routes::read(&clients.elb, &rules).await {
         let route = match reading {
             Reading::Known(route) => route,
             Reading::Unknown(why) => return Reading::Unknown(format!("{rule}: {why}")),
         };
         let all: u64 = route.weights.values().map(|&weight| u64::from(weight)).sum();
+        if all == 0 {
+            // Deleted, a fixed answer, a redirect, or weights that are all 0.
+            traffic.nowhere.insert(rule);
+        }
         for (group, weight) in route.weights {
             let tenths = (u64::from(weight) * 1_000).checked_div(all).unwrap_or(0);
             let share = Share::try_from(tenths as f64 / 10.0).unwrap_or_default();
@@ -148,7 +153,6 @@ async fn traffic(clients: &Clients, service: &Value) -> Reading<Traffic> {
             *most = share.max(*most);
         }
     }
-    let mut traffic = Traffic::default();
     for (group, reading) in targets::read(&clients.elb, shares.keys().cloned().collect()).await {
         let counts = match reading {
             Reading::Known(counts) => counts,

@@ -125,6 +125,13 @@ fn told(notice: &Notice) -> Told {
 
 /// What a person who was called can do.
 fn called(name: &ServiceName, rollout: &Rollout) -> String {
+    if rollout.native.stuck && rollout.native.ended.is_some() {
+        return format!(
+            "it ends by itself once users are served: point the production rule at the target group that the tasks are in, or, with \
+             a strategy that moves traffic, flipback deploy {name} --image REF --force; flipback abort {name} --give-up ends it as \
+             it stands"
+        );
+    }
     match rollout.phase {
         Phase::Returning { .. } | Phase::Clearing { .. } | Phase::Stopping { .. } => {
             format!("it goes on trying; flipback abort {name} --give-up ends it as it stands")

@@ -6,7 +6,7 @@ use model::Service;
 use serde_json::{Value, json};
 use shared::ids::{Colour, IntentId};
 use shared::intake::{self, MessageKind};
-use shared::rollout::{Intent, IntentKind, Phase};
+use shared::rollout::{AlarmSide, Intent, IntentKind, Phase};
 use shared::time::Time;
 
 use crate::cloud::{Cloud, Event};
@@ -119,9 +119,15 @@ fn push(cloud: &mut Cloud, repository: &str, manners: &str) -> bool {
 }
 
 fn alarm(cloud: &mut Cloud, n: usize, state: &str) -> bool {
-    let (name, _) = cloud.place.alarms[n].clone();
-    let input = json!({ "AlarmName": name.0, "StateValue": state, "StateReason": "set by hand" });
-    cloud.call(Service::CloudWatch, "SetAlarmState", &input, "person").is_ok()
+    let (name, side) = cloud.place.alarms[n].clone();
+    let unlisted = cloud.schedule.native.as_ref().is_some_and(|shape| shape.unlisted) && side == AlarmSide::Both;
+    // The one that only ECS listens to: by itself, or with the listed one.
+    let alone = unlisted && cloud.rng.percent(50);
+    let mut set = |name: &str| {
+        let input = json!({ "AlarmName": name, "StateValue": state, "StateReason": "set by hand" });
+        cloud.call(Service::CloudWatch, "SetAlarmState", &input, "person").is_ok()
+    };
+    (alone || set(name.as_str())) && (!unlisted || set(native::setup::UNLISTED))
 }
 
 /// So often an alarm that flaps changes.

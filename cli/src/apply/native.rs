@@ -55,11 +55,8 @@ fn known(config: &ServiceConfig, native: &Native, reading: &NativeReading, findi
     }
     match &reading.traffic {
         Reading::Known(traffic) => {
-            if let Some(dead) = traffic.dead() {
-                findings.warning(format!(
-                    "production traffic of {name} goes to {}, which has no healthy target; pushes are refused until it has",
-                    dead.short()
-                ));
+            if let Some(why) = traffic.unserved() {
+                findings.warning(format!("{name}: {why}; pushes are refused until that is mended"));
             }
         }
         Reading::Unknown(why) => findings.unread(&format!("the production rule of {name}"), why),
@@ -178,7 +175,7 @@ services:
                 reading.undrivable = Some(("its controller is CODE_DEPLOY".to_owned(), "make it ECS".to_owned()));
                 let dead = GroupTraffic { share: 100.into(), healthy: 0, other: 0 };
                 let group = TargetGroupArn::from("arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/shop-blue/1");
-                reading.traffic = Reading::Known(Traffic { groups: [(group, dead)].into() });
+                reading.traffic = Reading::Known(Traffic { groups: [(group, dead)].into(), ..Traffic::default() });
             }),
             told("{ rolling: { minimumHealthyPercent: 100 } }", hooked("ROLLING"), |reading| {
                 reading.configuration["maximumPercent"] = json!(100);

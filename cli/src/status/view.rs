@@ -215,7 +215,7 @@ impl View {
             last: status.last.as_ref().map(last_view),
             deployed: status.deployed.as_ref().map(|deployed| DeployedView {
                 revision: deployed.revision.short().to_owned(),
-                before: short(deployed.before.as_ref()),
+                before: short(status.before(None)),
             }),
             settled: status.settled.as_ref().map(settled_view),
             taken_last: status.taken.iter().map(listed).collect(),

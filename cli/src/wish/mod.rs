@@ -14,7 +14,7 @@ use crate::wait::{Asked, Follower};
 use serde_json::json;
 use shared::ids::{Digest, IntentId, RevisionArn, ServiceName};
 use shared::ports::{Record, Store as _, Waker as _};
-use shared::rollout::{Intent, IntentKind, Phase, Rollout, Status};
+use shared::rollout::{Ended, Intent, IntentKind, Outcome, Phase, Rollout, Status};
 
 /// `flipback deploy`: the images are resolved through ECR now, and pinned.
 pub(crate) async fn deploy(args: &args::Deploy, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
@@ -56,7 +56,8 @@ pub(crate) async fn rollback(args: &args::Rollback, installation: &Installation,
         None => None,
     };
     // Under somebody else's native deployment it is what the last rollout brought, which a look tells.
-    let native = wisher.record.config.engine.native().is_some() && status.last.is_some();
+    let back = |last: &Ended| matches!(last.outcome, Outcome::RolledBack(_));
+    let native = wisher.record.config.engine.native().is_some() && status.last.as_ref().is_some_and(|last| !back(last));
     if to.is_none() && status.rollout.is_none() && !native && status.before(None).is_none() {
         return Err(plain(
             format!("{}: no earlier revision is known to go back to", args.service),
@@ -376,7 +377,6 @@ fn quarantined(record: &Record, text: &str) -> anyhow::Result<Digest> {
 mod tests {
     use super::*;
     use crate::wait::fixture;
-    use shared::rollout::Outcome;
 
     #[test]
     fn a_wish_for_a_rollout_has_one_id_per_step() {

@@ -145,7 +145,16 @@ fn the_way_back_of_a_rolling_deployment_stays_where_the_traffic_is_or_goes_to_th
         until_status(&mut stage, "ROLLBACK_SUCCESSFUL");
         stage.pass(MINUTE);
         let (blue, green) = (stage.blue.clone(), stage.green.clone());
-        (weights(&stage), stage.states(&blue).is_empty(), stage.states(&green).is_empty())
+        let empty = |stage: &mut Stage| (stage.states(&blue).is_empty(), stage.states(&green).is_empty());
+        let back = empty(&mut stage);
+        // And a good one after that.
+        stage.push("v4", "");
+        stage.define("v4");
+        stage.update("api", json!({ "taskDefinition": "api:4" }));
+        until_status(&mut stage, "SUCCESSFUL");
+        stage.pass(MINUTE);
+        assert_eq!(empty(&mut stage), back, "{name}");
+        (weights(&stage), back.0, back.1)
     };
     assert_eq!(groups("rolling_shows_no_stage"), ((0, 100), true, false));
     assert_eq!(groups("rolling_stays_in_its_group"), ((0, 100), false, true));

@@ -128,6 +128,10 @@ impl<'a> Draft<'a> {
     /// Ends a rollout.
     pub(super) fn end(&mut self, rollout: &Rollout, outcome: Outcome) {
         self.ended = true;
+        if rollout.native.asked.is_some() {
+            let reason = "it has ended, and what it waited for could not be read before that".to_owned();
+            self.tell(Some(&rollout.id), Milestone::Declined { wish: "promote".to_owned(), reason });
+        }
         if outcome == Outcome::Completed {
             self.status.deployed = Deployed::after(rollout, self.status.deployed.as_ref());
         }

@@ -98,7 +98,7 @@ fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
 
 /// A newer wish takes the place of a held one, or joins it where both are images of different repositories.
 pub(super) fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, target: Target, wish: Wish, force: bool) {
-    let before = what(&rollout.candidate);
+    let (before, by_person) = (what(&rollout.candidate), rollout.candidate.wish != Wish::Push);
     let candidate = &mut rollout.candidate;
     let joins = match (&mut candidate.target, target) {
         (Target::Images(held), Target::Images(images)) => {
@@ -117,13 +117,14 @@ pub(super) fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, target: T
     if joins {
         return;
     }
-    if rollout.called {
+    if rollout.called || by_person {
         let reason = format!("{} came before it could start and takes its place", what(&rollout.candidate));
         draft.tell(Some(&rollout.id), Milestone::Refused { what: before, reason, advice: String::new() });
         rollout.called = false;
     }
     // What people meant for the one before does not strike this one.
     rollout.id = draft.new_id();
+    rollout.paused = None;
     (rollout.started_at, rollout.since) = (draft.now, draft.now);
 }
 

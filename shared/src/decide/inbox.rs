@@ -166,6 +166,12 @@ fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time)
         };
         draft.tell(None, milestone);
     }
+    if let Some(Candidate { target: waiting @ (Target::Revision(_) | Target::Live), .. }) = &draft.status.next
+        && *waiting != target
+    {
+        let waiting = draft.status.next.as_ref().map(what).unwrap_or_default();
+        decline(draft, &waiting, "another wish came before it could start and takes its place");
+    }
     let force = wish == Wish::RollbackTo;
     draft.status.next = Some(Candidate { target, wish, at, quiet_until: draft.now, force });
 }
@@ -173,7 +179,9 @@ fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time)
 fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&RevisionArn>, intent: &Intent) {
     let wish = "rollback";
     if let Some(rollout) = &draft.status.rollout {
-        if bound.is_some_and(|id| *id != rollout.id) {
+        // A held one may have taken the place of that one; nothing was touched yet, and a named revision is wished whatever is held.
+        let named = to.is_some() && rollout.phase == Phase::Holding;
+        if bound.is_some_and(|id| *id != rollout.id) && !named {
             decline(draft, wish, "the rollout it was meant for has ended");
             return;
         }

@@ -1,13 +1,13 @@
 //! A native service as read: what is live, and its service deployments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Reading;
 use crate::hook::is_gate;
-use crate::ids::{RevisionArn, TargetGroupArn};
+use crate::ids::{RevisionArn, RouteArn, TargetGroupArn};
 use crate::strategy::Share;
 use crate::time::Time;
 
@@ -65,6 +65,9 @@ impl NativeReading {
 pub struct Traffic {
     /// Per target group of the production rules; none for a service whose traffic ECS does not weigh.
     pub groups: BTreeMap<TargetGroupArn, GroupTraffic>,
+    /// Production rules that forward to no target group, or with no weight: gone, or somebody else's answer.
+    #[serde(default)]
+    pub nowhere: BTreeSet<RouteArn>,
 }
 
 /// One target group of a production rule.
@@ -87,6 +90,16 @@ impl Traffic {
     pub fn dead(&self) -> Option<&TargetGroupArn> {
         let dead = |group: &GroupTraffic| group.share.tenths() > 0 && group.healthy == 0 && group.other == 0;
         self.groups.iter().find(|(_, group)| dead(group)).map(|(arn, _)| arn)
+    }
+
+    /// Why users are not served, if they are known not to be.
+    #[must_use]
+    pub fn unserved(&self) -> Option<String> {
+        if let Some(dead) = self.dead() {
+            return Some(format!("production traffic goes to {}, which has no healthy target", dead.short()));
+        }
+        let rule = self.nowhere.first()?;
+        Some(format!("the production rule {rule} sends traffic to no target group"))
     }
 }
 
@@ -230,12 +243,15 @@ mod tests {
     fn a_group_whose_targets_say_nothing_of_health_is_not_dead() {
         let with = |share: u8, healthy, other| {
             let group = GroupTraffic { share: share.into(), healthy, other };
-            Traffic { groups: [(TargetGroupArn::from("blue"), group)].into() }
+            Traffic { groups: [(TargetGroupArn::from("blue"), group)].into(), ..Traffic::default() }
         };
         assert_eq!(with(100, 0, 0).dead(), Some(&TargetGroupArn::from("blue")));
         assert_eq!(with(100, 0, 1).dead(), None, "unavailable: ELB could not tell");
         assert_eq!(with(100, 1, 0).dead(), None);
         assert_eq!(with(0, 0, 0).dead(), None, "it gets nothing");
+        assert_eq!((with(100, 1, 0).unserved(), with(100, 0, 0).unserved().is_some()), (None, true));
+        let nowhere = Traffic { nowhere: [RouteArn::from("rule")].into(), ..with(100, 1, 0) };
+        assert!(nowhere.unserved().is_some_and(|why| why.contains("no target group")));
     }
 
     #[test]

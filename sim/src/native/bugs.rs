@@ -1,7 +1,7 @@
 //! Bugs planted in the native engine: each an alternative port or record that breaks one law. Those of the loop itself are
 //! the managed simulation's, carried over.
 
-use shared::observation::{DeploymentStatus, Observation, Reading, ServiceDeployment, Traffic};
+use shared::observation::{AlarmState, DeploymentStatus, Observation, Reading, ServiceDeployment, Traffic};
 use shared::ports::Record;
 use shared::rollout::Phase;
 
@@ -72,6 +72,7 @@ bugs! {
     AnswersByItself, "answers-by-itself", 4, None, "a pause that waits is taken for promoted";
     QuietByDefault, "quiet-by-default", 6, Some(managed::Bug::QuietByDefault),
         "an alarm that could not be read counts as OK";
+    DeafToEcs, "deaf-to-ecs", 6, None, "an alarm that only the service declares is read as OK";
     WritesTheRule, "writes-the-rule", 7, None, "with the stop the weights are put back by hand";
     StopsOthers, "stops-others", 8, None, "whatever deployment is the newest is taken for the own one";
     BlamesTooEarly, "blames-too-early", 10, None, "a rollout is loaded as one that had traffic from its start";
@@ -123,6 +124,7 @@ pub(crate) fn loaded(bug: Bug, record: &mut Record) {
         | Bug::OverlooksOthers
         | Bug::OverlooksTheDead
         | Bug::QuietByDefault
+        | Bug::DeafToEcs
         | Bug::WritesTheRule
         | Bug::StopsOthers
         | Bug::BlamesTooEarly
@@ -164,6 +166,14 @@ pub(crate) fn seen(bug: Bug, state: &State, record: &Record, seen: &mut Observat
             let over = service.deployments.iter().any(over);
             if let (true, Reading::Known(traffic)) = (over, &mut service.traffic) {
                 *traffic = Traffic::default();
+            }
+        }
+        Bug::DeafToEcs => {
+            let listed = record.config.alarms.all();
+            for (_, reading) in seen.alarms.iter_mut().filter(|(name, _)| !listed.contains(*name)) {
+                if let Reading::Known(Some(alarm)) = reading {
+                    alarm.state = AlarmState::Ok;
+                }
             }
         }
         Bug::StopsOthers => {

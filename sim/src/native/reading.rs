@@ -121,6 +121,9 @@ impl Port {
                 Err(why) => return Reading::Unknown(why),
             };
             let weights = crate::view::weights(crate::view::actions(crate::view::route_of(&answer)));
+            if weights.values().all(|&weight| weight == 0) {
+                traffic.nowhere.insert(rule.clone());
+            }
             for (group, share) in view::shares(&weights) {
                 let about = group.0.as_str();
                 let (part, service) = (Part::Targets, Service::Elb);

@@ -16,6 +16,9 @@ use crate::setup::{self, CLUSTER, NAME, Place, START, must_at, text};
 /// The ECS service.
 pub(crate) const SERVICE: &str = "shop-api";
 
+/// An alarm that ECS listens to and flipback.yaml does not list.
+pub(crate) const UNLISTED: &str = "ecs-5xx";
+
 /// The function that ECS calls.
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:check";
 
@@ -48,6 +51,16 @@ pub(crate) fn build(schedule: &Schedule, shape: &Shape) -> (World, Place) {
     });
     must_at(at, world, Service::Ecs, "CreateService", &service);
     let known = setup::alarms(world, at, schedule, &balancer, &groups);
+    if shape.unlisted {
+        // As the load balancer's own, but that only the service's configuration names it.
+        let input = json!({
+            "AlarmName": UNLISTED, "Namespace": "AWS/ApplicationELB", "MetricName": "HTTPCode_Target_5XX_Count",
+            "Dimensions": [{ "Name": "LoadBalancer", "Value": balancer.split("loadbalancer/").nth(1).unwrap_or_default() }],
+            "Statistic": "Sum", "Period": schedule.pace.margins.metric_period.0 / 1_000, "EvaluationPeriods": 1,
+            "Threshold": 2, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
+        });
+        must_at(at, world, Service::CloudWatch, "PutMetricAlarm", &input);
+    }
     let middle = START - age / 2;
     pass(world, at, middle);
     if shape.swapped {
@@ -117,7 +130,8 @@ fn rules(world: &mut World, at: Millis, balancer: &str, groups: [&str; 2], shape
 fn declared(shape: &Shape) -> Value {
     let mut all = json!({ "strategy": if shape.sent { "ROLLING" } else { shape.strategy.name() } });
     if shape.listens {
-        all["alarms"] = json!({ "enable": true, "rollback": true, "alarmNames": ["lb-5xx"] });
+        let alarm = if shape.unlisted { UNLISTED } else { "lb-5xx" };
+        all["alarms"] = json!({ "enable": true, "rollback": true, "alarmNames": [alarm] });
     }
     if !shape.sent {
         all["bakeTimeInMinutes"] = json!(shape.bake);

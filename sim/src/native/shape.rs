@@ -88,6 +88,8 @@ pub struct Shape {
     pub breaker: bool,
     /// ECS listens to the alarm as well.
     pub listens: bool,
+    /// The alarm that ECS listens to is one that flipback.yaml does not list.
+    pub unlisted: bool,
     /// Where people are waited for: declared, or sent (then only the stages count).
     pub pauses: Vec<Pause>,
     /// A function that ECS calls.
@@ -131,6 +133,7 @@ pub(super) fn shape(rng: &mut Rng) -> Shape {
         Strategy::Rolling | Strategy::BlueGreen => 0.0,
     };
     let worker = rolling && rng.percent(25);
+    let listens = rng.percent(60);
     Shape {
         strategy,
         sent,
@@ -138,7 +141,8 @@ pub(super) fn shape(rng: &mut Rng) -> Shape {
         every: rng.between(0, 6),
         percent,
         breaker: rng.percent(50),
-        listens: rng.percent(60),
+        listens,
+        unlisted: listens && rng.percent(40),
         pauses: if rolling { Vec::new() } else { pauses },
         hook: hook.filter(|_| !rolling),
         test_rule: rng.percent(60),

@@ -36,7 +36,10 @@ impl World {
         let doc = Value::Object(service.members().clone());
         let native = service.is_native();
         let source = service.native.source();
-        let of_source = |id: &str| service.deployments.iter().any(|own| own.id == id && own.alternate);
+        let side = |id: &str| service.deployments.iter().find(|own| own.id == id).map(|own| own.alternate);
+        // A rolling deployment that went back left its tasks under an id of their own.
+        let back = service.last_completed.as_ref().and_then(|(id, _)| side(id));
+        let of_source = |id: &str| side(id).or(back).unwrap_or(false);
         // The new tasks go to the target groups that the live ones are not in; a rolling deployment stays where it is.
         let alternate = source.as_ref().is_some_and(|(id, _)| of_source(id) != native) && (native || stays);
         if let Some(own) = service.deployments.first_mut() {

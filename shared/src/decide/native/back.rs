@@ -2,14 +2,14 @@
 
 use crate::decision::{Action, Waiting};
 use crate::notice::Milestone;
-use crate::observation::{DeploymentStatus, ServiceDeployment};
+use crate::observation::{DeploymentStatus, NativeReading, ServiceDeployment};
 use crate::rollout::{Candidate, Cause, Outcome, Phase, Rollout, Target, Wish};
 use crate::time::{Span, Time};
 
 use super::super::draft::{Draft, what};
 use super::super::inbox;
-use super::follow::{FAILED, complete, stuck, superseded, weigh};
-use super::served::{Served, served};
+use super::follow::{FAILED, complete, inherit, stuck, superseded, weigh};
+use super::served::once_served;
 use super::{named, newer, own, service};
 
 /// Turns a native rollout back.
@@ -99,15 +99,9 @@ pub(in super::super) fn stopping(draft: &mut Draft<'_>, mut rollout: Rollout, ca
     weigh(draft, &mut rollout, service, own);
     match &own.status {
         DeploymentStatus::RollbackSuccessful => {
-            return match served(draft, &mut rollout, service, own) {
-                Served::Yes => back(draft, rollout, cause),
-                Served::Unknown => Some(rollout),
-                Served::Nobody(why, advice) => {
-                    stuck(draft, rollout, &format!("ECS says that it went back, but {why}"), advice)
-                }
-            };
+            return once_served(draft, rollout, service, own, |draft, rollout| back(draft, rollout, cause));
         }
-        DeploymentStatus::Successful => return too_late(draft, rollout, cause, own),
+        DeploymentStatus::Successful => return too_late(draft, rollout, cause, service, own),
         DeploymentStatus::RollbackFailed | DeploymentStatus::Stopped => {
             if let Some(other) = newer(own, service) {
                 return superseded(draft, rollout, other);
@@ -165,22 +159,33 @@ fn back(draft: &mut Draft<'_>, rollout: Rollout, cause: Cause) -> Option<Rollout
 }
 
 fn over(draft: &mut Draft<'_>, rollout: Rollout, cause: Cause) -> Option<Rollout> {
-    if cause == Cause::Superseded {
-        super::super::back::inherit(draft, &rollout);
-    }
+    inherit(draft, &rollout);
     let outcome = if rollout.first_shift.is_some() { Outcome::RolledBack(cause) } else { Outcome::Cancelled(cause) };
     draft.end(&rollout, outcome);
     None
 }
 
 /// The stop came after the end: the new revision is live. Back is a redeploy now, and is called that.
-fn too_late(draft: &mut Draft<'_>, rollout: Rollout, cause: Cause, own: &ServiceDeployment) -> Option<Rollout> {
-    if let Some(other) = service(draft).ok().and_then(|service| newer(own, service)) {
+fn too_late(
+    draft: &mut Draft<'_>,
+    rollout: Rollout,
+    cause: Cause,
+    service: &NativeReading,
+    own: &ServiceDeployment,
+) -> Option<Rollout> {
+    if let Some(other) = newer(own, service) {
         return superseded(draft, rollout, other);
     }
-    let Some(stable) = rollout.stable_revision.clone().filter(|_| cause != Cause::Superseded) else {
+    // A person may have named another one than that which was live before.
+    let wished =
+        draft.status.next.as_ref().filter(|next| next.wish == Wish::RollbackTo).map(|next| next.target.clone());
+    let before = match wished {
+        Some(Target::Revision(revision)) => Some(revision),
+        Some(Target::Images(_) | Target::Live) | None => rollout.stable_revision.clone(),
+    };
+    let Some(stable) = before.filter(|_| cause != Cause::Superseded) else {
         // Nothing is wrong with it: it is live, and what shall take its place waits.
-        return complete(draft, rollout);
+        return once_served(draft, rollout, service, own, complete);
     };
     let why = format!(
         "ECS finished {} before it could be stopped ({}); {} is deployed again",
@@ -193,7 +198,7 @@ fn too_late(draft: &mut Draft<'_>, rollout: Rollout, cause: Cause, own: &Service
         Milestone::Call { why, advice: "that is a redeploy, not a flip: it takes as long as a deployment".to_owned() },
     );
     // What waited would start from the bad one; it can be deployed again once that is gone.
-    if let Some(waiting) = draft.status.next.take() {
+    if let Some(waiting) = draft.status.next.take().filter(|waiting| waiting.wish != Wish::RollbackTo) {
         let digests = waiting.target.digests();
         draft.status.taken.retain(|_, image| !digests.contains(&image.digest));
         let milestone = Milestone::Refused {

@@ -4,14 +4,14 @@ use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
 use crate::notice::Milestone;
 use crate::observation::{DeploymentStatus, NativeReading, ServiceDeployment};
-use crate::rollout::{Cause, Outcome, Rollout, Target, Wish};
+use crate::rollout::{Candidate, Cause, Outcome, Phase, Rollout, Target, Wish};
 use crate::time::{Span, Time};
 
 use super::super::draft::{Draft, what};
 use super::super::{alarms, hold, inbox};
 use super::back::turn;
 use super::hold::unlisted;
-use super::served::{Served, served};
+use super::served::once_served;
 use super::{astray, clock, gates, named, newer, own, service, watch};
 
 /// A rolling deployment has no stages: it brings its tasks up until it is over.
@@ -52,15 +52,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
     let stage = stage_of(own);
     // How ours ended comes first: what came after it does not change that.
     match &own.status {
-        DeploymentStatus::Successful => {
-            return match served(draft, &mut rollout, service, own) {
-                Served::Yes => complete(draft, rollout),
-                Served::Unknown => Some(rollout),
-                Served::Nobody(why, advice) => {
-                    stuck(draft, rollout, &format!("ECS says that the deployment succeeded, but {why}"), advice)
-                }
-            };
-        }
+        DeploymentStatus::Successful => return once_served(draft, rollout, service, own, complete),
         DeploymentStatus::RollbackRequested
         | DeploymentStatus::RollbackInProgress
         | DeploymentStatus::RollbackSuccessful => {
@@ -187,7 +179,7 @@ fn unseen_since(draft: &Draft<'_>, rollout: &Rollout) -> Option<Time> {
 }
 
 /// What says that the new revision hurts. Before it has traffic an alarm speaks of the old one.
-fn harm(draft: &Draft<'_>, rollout: &Rollout) -> Option<Cause> {
+pub(super) fn harm(draft: &Draft<'_>, rollout: &Rollout) -> Option<Cause> {
     rollout.first_shift?;
     alarms::harm(draft, rollout, Colour::Blue)
 }
@@ -287,11 +279,22 @@ pub(super) fn stuck(draft: &mut Draft<'_>, mut rollout: Rollout, why: &str, advi
     }
     rollout.native.stuck = true;
     draft.call(&mut rollout, why.to_owned(), advice);
-    if let Some(next) = &draft.status.next {
+    // Where users are not served a push would be refused for just that; it waits for the end of it.
+    let unserved = rollout.native.ended.is_some();
+    let goes = |next: &&Candidate| !unserved || next.force || next.wish == Wish::RollbackTo;
+    if let Some(next) = draft.status.next.as_ref().filter(goes) {
         let by = what(next);
+        inherit(draft, &rollout);
         draft.end(&rollout, Outcome::Superseded(by));
         return None;
     }
     draft.wait(Waiting::Person(why.to_owned()));
     Some(rollout)
+}
+
+/// The images of a rollout that a newer push replaced live on in that.
+pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
+    if let Phase::Stopping { cause: Cause::Superseded } = rollout.phase {
+        super::super::back::inherit(draft, rollout);
+    }
 }

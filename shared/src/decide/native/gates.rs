@@ -93,10 +93,14 @@ pub(super) fn gates(
 /// A person's promote: bound to the pause or gate that waits now.
 pub(in super::super) fn promote(draft: &mut Draft<'_>, wished: usize) {
     let Some(mut rollout) = draft.status.rollout.take() else { return };
-    let refused = match service(draft) {
-        Ok(service) => promoted(draft, &mut rollout, service, wished),
+    let known = service(draft).ok().filter(|service| {
+        // It is there, whatever this answer lacks.
+        rollout.native.deployment.is_none() || own(&rollout, service).is_some()
+    });
+    let refused = match known {
+        Some(service) => promoted(draft, &mut rollout, service, wished),
         // Whether a pause waits is not known: it is kept for the look that knows.
-        Err(_) => {
+        None => {
             rollout.native.asked = Some(wished);
             Ok(())
         }

@@ -42,11 +42,9 @@ pub(in super::super) fn check(draft: &mut Draft<'_>, rollout: &mut Rollout, nati
         Reading::Unknown(why) => return unknown(format!("the production weights: {why}")),
         // The new image may be the cure; a person says so.
         Reading::Known(traffic) if !rollout.candidate.force => {
-            if let Some(dead) = traffic.dead() {
-                return ever(
-                    format!("production traffic goes to {}, which has no healthy target", dead.short()),
-                    "bring the live tasks up first: ECS would go back to them; flipback deploy --force deploys anyway",
-                );
+            if let Some(why) = traffic.unserved() {
+                let advice = "mend that first: ECS would go back to it; flipback deploy --force deploys anyway";
+                return ever(why, advice);
             }
         }
         Reading::Known(_) => {}

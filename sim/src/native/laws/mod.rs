@@ -53,21 +53,28 @@ fn unseen(cloud: &Cloud) -> Millis {
     cloud.schedule.pace.timeout + cloud.schedule.pace.stale
 }
 
-/// Law 6: every alarm was read, and is quiet, but for those that a person accepted. The first that is not.
-fn loud(rollout: &Rollout, seen: &Observation) -> Option<String> {
+/// Law 6: every alarm was read, and is quiet, but for those that a person accepted. The first that is not. Those that only ECS
+/// listens to count before a start, where nobody forces it; without data they deafen nobody.
+fn loud(rollout: &Rollout, seen: &Observation, starts: bool) -> Option<String> {
+    let listed = rollout.config.alarms.all();
     let loud = |(name, reading): (&shared::ids::AlarmName, &Reading<Option<shared::observation::AlarmReading>>)| {
-        if rollout.forgiven.contains(name.as_str()) {
+        let only_ecs = !listed.contains(name);
+        if rollout.forgiven.contains(name.as_str()) || only_ecs && (!starts || rollout.candidate.force) {
             return None;
         }
         let why = match reading {
             Reading::Known(Some(alarm)) => match alarm.state {
                 AlarmState::Ok => return None,
-                AlarmState::InsufficientData if alarm.missing_is_quiet || rollout.blind.contains(name.as_str()) => {
+                AlarmState::InsufficientData
+                    if only_ecs || alarm.missing_is_quiet || rollout.blind.contains(name.as_str()) =>
+                {
                     return None;
                 }
                 AlarmState::InsufficientData => "has no data",
                 AlarmState::Alarm => "fires",
             },
+            // One that ECS does not find deafens nobody.
+            Reading::Known(None) if only_ecs => return None,
             Reading::Known(None) => "does not exist",
             Reading::Unknown(_) => "was not read",
         };

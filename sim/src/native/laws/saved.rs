@@ -99,7 +99,7 @@ fn begin(cloud: &mut Cloud, rollout: &Rollout, honest: &Observation) {
     if let Some(other) = service.deployments.iter().find(|one| one.status.running()) {
         cloud.violate(4, format!("{} starts while {} runs", rollout.id, other.arn));
     }
-    if let Some(why) = loud(rollout, honest).filter(|_| !cure) {
+    if let Some(why) = loud(rollout, honest, true).filter(|_| !cure) {
         cloud.violate(6, format!("{} starts although {why}", rollout.id));
     }
 }
@@ -138,7 +138,9 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status, honest: Option<&Obser
     let replaced = match &last.outcome {
         Outcome::RolledBack(cause) | Outcome::Cancelled(cause) => *cause == Cause::Superseded,
         Outcome::Refused(_) => matches!(ended.phase, Phase::Registering { .. }) && after.next.is_some(),
-        Outcome::Completed | Outcome::GivenUp(_) | Outcome::Observed | Outcome::Superseded(_) => false,
+        // Its images go along with what replaced it.
+        Outcome::Superseded(_) => matches!(ended.phase, Phase::Stopping { cause: Cause::Superseded }),
+        Outcome::Completed | Outcome::GivenUp(_) | Outcome::Observed => false,
     };
     if replaced {
         for digest in ended.candidate.target.digests() {
@@ -178,7 +180,10 @@ fn end(cloud: &mut Cloud, ended: &Rollout, after: &Status, honest: Option<&Obser
             let failed = matches!(status, Some(DeploymentStatus::Stopped | DeploymentStatus::RollbackFailed));
             let unserved = honest.and_then(|seen| {
                 let (service, own) = (read(seen)?, mine(ended, seen)?);
-                amiss(service.traffic.known()?, service, own)
+                match &service.traffic {
+                    Reading::Known(traffic) => amiss(traffic, service, own),
+                    Reading::Unknown(why) => ended.native.ended.map(|_| why.clone()),
+                }
             });
             let gives_way = after.next.is_some() && (failed || unserved.is_some());
             if let Some((own, newest)) = own.zip(newest)
@@ -287,10 +292,18 @@ fn amiss(traffic: &Traffic, service: &NativeReading, own: &ServiceDeployment) ->
     if let Some(dead) = traffic.dead() {
         return Some(format!("production traffic goes to {dead}, which cannot answer"));
     }
+    if let Some(rule) = traffic.nowhere.first() {
+        return Some(format!("{rule} sends traffic nowhere"));
+    }
     let back = own.status == DeploymentStatus::RollbackSuccessful && service.strategy_of(own) != "ROLLING";
     let share = |group: &TargetGroupArn| traffic.groups.get(group).map_or(0, |now| now.share.tenths());
-    let new = own.groups.iter().find(|group| back && share(group) > 0)?;
-    Some(format!("production traffic still goes to {new}"))
+    if let Some(new) = own.groups.iter().find(|group| back && share(group) > 0) {
+        return Some(format!("production traffic still goes to {new}"));
+    }
+    let forward = own.status == DeploymentStatus::Successful && service.strategy_of(own) != "ROLLING";
+    let mut routed = own.groups.iter().filter(|group| traffic.groups.contains_key(*group)).peekable();
+    let none = forward && routed.peek().is_some() && routed.all(|group| share(group) == 0);
+    none.then(|| "none of the production traffic goes to the new revision".to_owned())
 }
 
 /// The store refused a status: law 2 says that the stop in it is owed all the same.

@@ -65,7 +65,7 @@ fn deploy(cloud: &mut Cloud, rollout: &Rollout, effect: &Effect, revision: &str,
     }
     // The way back is not held by the alarms of what it cures.
     let cures = rollout.candidate.wish == Wish::RollbackTo;
-    if let Some(why) = loud(rollout, honest).filter(|_| !cures) {
+    if let Some(why) = loud(rollout, honest, true).filter(|_| !cures) {
         cloud.violate(6, format!("{revision} is sent although {why}"));
     }
 }
@@ -78,7 +78,7 @@ fn go_on(cloud: &mut Cloud, rollout: &Rollout, hook: &str, honest: &Observation)
     if answered.len() > promoted {
         cloud.violate(4, format!("{hook} is answered and nobody asked for it"));
     }
-    if let Some(why) = loud(rollout, honest) {
+    if let Some(why) = loud(rollout, honest, false) {
         cloud.violate(6, format!("{hook} is answered although {why}"));
     }
     let waits = own(rollout, honest).is_some_and(|own| own.hooks.iter().any(|one| one.id == hook && one.waits));

@@ -23,7 +23,9 @@ pub(crate) fn looked(cloud: &mut Cloud, seen: &Observation, status: &Status) {
     if !own.status.forward() || own.weight.tenths() == 0 && !rolling {
         return;
     }
-    let fires = seen.alarms.iter().find(|(name, reading)| {
+    // What only ECS listens to never goes back by our word.
+    let listed = rollout.config.alarms.all();
+    let fires = seen.alarms.iter().filter(|(name, _)| listed.contains(*name)).find(|(name, reading)| {
         let fires = matches!(reading, Reading::Known(Some(alarm)) if alarm.state == AlarmState::Alarm);
         fires && !rollout.forgiven.contains(name.as_str())
     });

@@ -283,3 +283,34 @@ fn what_was_seen_to_go_back_is_not_asked_again_by_a_look_that_reads_nothing() {
         assert_eq!(scene.stops(), stops + usize::from(!seen));
     }
 }
+
+#[test]
+fn law_2_a_named_revision_is_what_is_deployed_where_the_stop_came_too_late() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.service().task_definition = revision(2);
+    scene.look(&[IntentKind::Rollback { rollout: Some(scene.id()), to: Some(revision(7)) }]);
+    for _ in 0..5 {
+        scene.look(&[]);
+    }
+    assert!(
+        matches!(scene.done.last(), Some(Action::Deploy { revision: to, .. }) if *to == revision(7)),
+        "{:?} {:?}",
+        scene.waits(),
+        scene.told
+    );
+    assert!(!scene.told.iter().any(|told| matches!(told, Milestone::Refused { .. })), "{:?}", scene.told);
+}
+
+#[test]
+fn law_15_the_images_of_what_a_push_replaced_go_along_where_ecs_could_not_go_back() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    let proxy = crate::rollout::ImageRef { repository: "shop-proxy".to_owned(), ..image("7.0.0", 7, scene.now) };
+    scene.look(&[IntentKind::Deploy { images: vec![proxy], force: false }]);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "stopping");
+    scene.newest().status = DeploymentStatus::RollbackFailed;
+    scene.look(&[]);
+    let next = scene.status.next.as_ref().or(scene.status.rollout.as_ref().map(|rollout| &rollout.candidate));
+    assert_eq!(next.map(|next| next.target.digests().len()), Some(2), "{:?}", scene.told);
+}

@@ -197,7 +197,8 @@ impl Scene {
 /// Production traffic as the rules have it: each group's share in percent and its healthy targets.
 fn traffic(blue: (u8, u32), green: (u8, u32)) -> Reading<Traffic> {
     let of = |(share, healthy): (u8, u32)| GroupTraffic { share: share.into(), healthy, other: 0 };
-    Reading::Known(Traffic { groups: [(tg(Colour::Blue), of(blue)), (tg(Colour::Green), of(green))].into() })
+    let groups = [(tg(Colour::Blue), of(blue)), (tg(Colour::Green), of(green))].into();
+    Reading::Known(Traffic { groups, ..Traffic::default() })
 }
 
 fn dead_green() -> Reading<Traffic> {

@@ -85,7 +85,7 @@ fn what_nobody_asks_of_the_service_any_more_ends_it() {
 }
 
 #[test]
-fn an_end_that_serves_nobody_gives_way_to_a_rollback_and_to_a_push() {
+fn an_end_that_serves_nobody_gives_way_to_a_persons_wish_and_to_no_push() {
     for back in [true, false] {
         let stuck = || {
             let mut scene = over(back);
@@ -101,9 +101,13 @@ fn an_end_that_serves_nobody_gives_way_to_a_rollback_and_to_a_push() {
             scene.look(&[]);
         }
         assert!(matches!(scene.done.last(), Some(Action::Deploy { revision: to, .. }) if *to == revision(1)));
+        // A push would be refused for just that: it waits. What a person forces goes.
         let mut scene = stuck();
         scene.look(&[IntentKind::Push { image: image("1.2.0", 3, scene.now) }]);
         scene.look(&[]);
+        assert!(scene.phase() != "idle" && scene.status.next.is_some(), "{:?}", scene.told);
+        let mut scene = stuck();
+        scene.look(&[IntentKind::Deploy { images: vec![image("1.2.0", 3, scene.now)], force: true }]);
         assert!(matches!(scene.outcome(), Outcome::Superseded(_)));
     }
 }
@@ -127,4 +131,83 @@ fn law_15_it_is_not_told_as_back_while_the_rule_still_points_to_the_new_revision
     scene.service().traffic = traffic((100, 2), (0, 0));
     scene.look(&[]);
     assert_eq!((scene.phase(), ends(&scene)), ("idle", 1));
+}
+
+#[test]
+fn law_15_a_rule_that_sends_traffic_nowhere_serves_nobody() {
+    for back in [true, false] {
+        let mut scene = over(back);
+        let rule = crate::ids::RouteArn::from("the-rule");
+        scene.service().traffic = Reading::Known(Traffic { nowhere: [rule].into(), ..Traffic::default() });
+        for _ in 0..3 {
+            scene.look(&[]);
+        }
+        assert_eq!((calls(&scene), ends(&scene)), (1, 0), "{:?}", scene.told);
+    }
+    let mut scene = Scene::new("asDeclared");
+    let rule = crate::ids::RouteArn::from("the-rule");
+    scene.service().traffic = Reading::Known(Traffic { nowhere: [rule].into(), ..Traffic::default() });
+    scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert!(matches!(scene.outcome_if_any(), Some(Outcome::Refused(_))), "{:?}", scene.waits());
+}
+
+#[test]
+fn law_15_it_is_not_completed_where_the_new_revision_gets_nothing() {
+    let mut scene = over(false);
+    scene.newest().groups = vec![tg(Colour::Green)];
+    scene.service().traffic = traffic((100, 2), (0, 2));
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!((calls(&scene), ends(&scene)), (1, 0), "{:?}", scene.told);
+}
+
+#[test]
+fn law_2_a_persons_wish_does_not_wait_for_traffic_that_cannot_be_read() {
+    for back in [true, false] {
+        let mut scene = over(back);
+        scene.service().traffic = Reading::Unknown("throttled".to_owned());
+        scene.look(&[]);
+        scene.look(&[]);
+        scene.look(&[IntentKind::Rollback { rollout: None, to: Some(revision(7)) }]);
+        for _ in 0..4 {
+            scene.look(&[]);
+        }
+        assert!(
+            matches!(scene.done.last(), Some(Action::Deploy { revision: to, .. }) if *to == revision(7)),
+            "{back} {:?} {:?}",
+            scene.waits(),
+            scene.told
+        );
+    }
+}
+
+#[test]
+fn law_15_what_was_seen_to_serve_nobody_is_no_success_when_somebody_deploys_over_it() {
+    for back in [true, false] {
+        let mut scene = over(back);
+        scene.look(&[]);
+        scene.look(&[]);
+        assert_eq!(calls(&scene), 1);
+        let now = scene.now;
+        scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::Pending));
+        scene.look(&[]);
+        assert_eq!(ends(&scene), 0, "{:?}", scene.told);
+        assert!(matches!(scene.outcome(), Outcome::Superseded(_)));
+    }
+}
+
+#[test]
+fn law_2_an_alarm_while_the_traffic_cannot_be_read_calls_a_person() {
+    let mut scene = over(false);
+    scene.service().traffic = Reading::Unknown("throttled".to_owned());
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!(calls(&scene), 0);
+    scene.alarm(AlarmState::Alarm);
+    scene.look(&[]);
+    assert_eq!(calls(&scene), 1);
 }
