@@ -28,8 +28,10 @@ pub const TRANSITIONS: &[(&str, &[&str])] = &[
     ("clearing", &["returning", "idle"]),
 ];
 
-/// Transitions of which a run of thousands may see none: somebody else's hand and a person's wish in one look.
+/// Transitions of which a run of thousands may see none: somebody else's hand and a person's wish in one look, and what took the
+/// place of a held push, under an id of its own, and began in that look.
 pub const RARE: &[(&str, &[&str])] = &[
+    ("idle", &["registering", "starting"]),
     ("baking", &["clearing"]),
     ("standby", &["clearing", "baking"]),
     ("retiring", &["baking", "returning"]),

@@ -9,6 +9,9 @@ pub const EXPECTED: &[(&str, &[&str])] = &[
         "transition",
         &[
             "idle -> holding",
+            // What took the place of a held push, and began in the same look.
+            "idle -> registering",
+            "idle -> deploying",
             "holding -> registering",
             "holding -> deploying",
             "holding -> idle",
