@@ -111,7 +111,10 @@ pub(super) fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, target: T
             false
         }
     };
-    candidate.wish = wish;
+    // What a push joins stays a person's deploy.
+    if !(joins && wish == Wish::Push) {
+        candidate.wish = wish;
+    }
     candidate.force = force || joins && candidate.force;
     rollout.ailing = None;
     if joins {

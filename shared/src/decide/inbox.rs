@@ -92,8 +92,8 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         rollout.phase == Phase::Holding && matches!(rollout.candidate.target, Target::Images(_))
     };
     if let Some(mut rollout) = draft.status.rollout.take_if(held) {
-        let (images, wish, force) = ([(image.repository.clone(), image.clone())], rollout.candidate.wish, false);
-        super::hold::take_place(draft, &mut rollout, Target::Images(images.into()), wish, force);
+        let images = [(image.repository.clone(), image.clone())];
+        super::hold::take_place(draft, &mut rollout, Target::Images(images.into()), Wish::Push, false);
         draft.status.rollout = Some(rollout);
         return;
     }

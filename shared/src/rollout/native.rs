@@ -39,7 +39,10 @@ pub struct NativeRun {
     /// The most tasks of the new revision that were seen to run.
     #[serde(default)]
     pub most: u32,
-    /// All tasks of a rolling deployment were seen to run, and the old ones gone.
+    /// Since when all tasks of a rolling deployment were seen to run, and the old ones gone.
+    #[serde(default)]
+    pub all_since: Option<Time>,
+    /// That was seen again: they came up.
     #[serde(default)]
     pub up: bool,
     /// A hook held the stage at the last look.

@@ -34,9 +34,11 @@ pub(super) fn note(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeRea
     let more = stage == ROLLING && own.running > native.most;
     native.most = native.most.max(own.running);
     // All of them run and the old ones are gone, which ECS ends only for healthy ones. That the new ones run says nothing: they
-    // may never be healthy. More that are wanted later change nothing about it.
-    native.up |=
-        stage == ROLLING && native.most >= service.desired && service.running <= native.most && own.running > 0;
+    // may never be healthy. The service and its deployment are read one after the other, so it counts once it lasts: between
+    // the two reads new tasks come up. More that are wanted later change nothing about it.
+    let all = stage == ROLLING && native.most >= service.desired && service.running <= native.most && own.running > 0;
+    native.all_since = all.then(|| native.all_since.unwrap_or(draft.now));
+    native.up |= native.all_since.is_some_and(|since| draft.now.since(since) >= draft.margins.confirm);
     // A hook takes its own time, which is none of the tasks'.
     let hooked = own.hooks.iter().any(|hook| hook.running.is_some());
     if native.hooked && !hooked {
@@ -59,8 +61,9 @@ pub(super) fn note(draft: &Draft<'_>, rollout: &mut Rollout, service: &NativeRea
 pub(super) fn overdue(draft: &mut Draft<'_>, rollout: &mut Rollout) -> bool {
     let config = &rollout.config;
     let Some((stage, since)) = rollout.native.stage.clone() else { return unseen(draft, rollout) };
-    let coming_up =
-        (BEFORE_TRAFFIC.contains(&stage.as_str()) || stage == ROLLING && !rollout.native.up) && !rollout.native.hooked;
+    let native = &rollout.native;
+    let down = stage == ROLLING && !native.up && native.all_since.is_none();
+    let coming_up = (BEFORE_TRAFFIC.contains(&stage.as_str()) || down) && !native.hooked;
     let until = if coming_up {
         rollout.native.up_since.unwrap_or(rollout.since).plus(config.start_deadline)
     } else {

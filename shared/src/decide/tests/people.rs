@@ -229,3 +229,30 @@ fn a_release_lifts_what_holds_the_digest_and_lets_it_be_pushed_again() {
     // Declined, it changes nothing: a push that arrives twice would start again.
     assert!(scene.status.taken.contains_key("shop-api") && scene.status.seen["shop-api"].digests.len() == 1);
 }
+
+#[test]
+fn a_wish_that_takes_the_place_of_another_that_waits_says_so() {
+    let to = |number| IntentKind::Rollback { rollout: None, to: Some(revision(number)) };
+    let mut scene = Scene::pushed_until("baking");
+    scene.look(&[fired("green-5xx", scene.now)]);
+    scene.look(&[to(7)]);
+    scene.look(&[to(7)]);
+    assert_eq!(declined(&scene), None, "the same again replaces nothing");
+    scene.look(&[to(6)]);
+    assert!(declined(&scene).is_some_and(|why| why.contains("takes its place")));
+    assert_eq!(scene.status.next.unwrap().target, Target::Revision(revision(6)));
+}
+
+#[test]
+fn a_rollback_to_a_named_revision_is_taken_although_a_held_push_took_the_place_of_its_rollout() {
+    let rollback = |to| IntentKind::Rollback { rollout: Some("shop-api-0-1".into()), to };
+    let mut scene = Scene::pushed_until("holding");
+    scene.look(&[rollback(None)]);
+    assert!(declined(&scene).is_some() && scene.status.next.is_none(), "without a name it is for that one only");
+    let mut scene = Scene::pushed_until("holding");
+    scene.look(&[rollback(Some(revision(7)))]);
+    assert_eq!(declined(&scene), None);
+    scene.look(&[]);
+    let rollout = scene.status.rollout.as_ref().unwrap();
+    assert_eq!((rollout.candidate.wish, &rollout.candidate.target), (Wish::RollbackTo, &Target::Revision(revision(7))));
+}

@@ -2,10 +2,12 @@
 
 use super::{MS, cause, declined, fired, look_at, push, told};
 use crate::config::OnNewPush;
-use crate::decide::fixture::{Scene, image};
+use crate::decide::fixture::{Scene, alarm, image};
 use crate::decision::Waiting;
 use crate::ids::Colour;
-use crate::rollout::{Cause, IntentKind, Outcome};
+use crate::notice::Milestone;
+use crate::observation::AlarmState;
+use crate::rollout::{Cause, ImageRef, IntentKind, Outcome, Wish};
 use crate::time::{Span, Time};
 
 #[test]
@@ -136,4 +138,58 @@ fn what_is_in_quarantine_is_deployed_by_force_only() {
     scene.look(&[deploy(true)]);
     assert_eq!(declined(&scene), None);
     assert!(scene.status.next.is_some_and(|next| next.force));
+}
+
+/// A push, or a person's deploy, held by an alarm that fires.
+fn held(first: IntentKind) -> Scene {
+    let mut scene = Scene::new();
+    scene.seen.alarms.insert("lb-5xx".into(), alarm(AlarmState::Alarm));
+    scene.look(&[first]);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "holding");
+    scene
+}
+
+fn refused(scene: &Scene) -> usize {
+    told(scene).iter().filter(|told| matches!(told, Milestone::Refused { .. })).count()
+}
+
+#[test]
+fn what_takes_the_place_of_a_held_push_is_a_rollout_of_its_own() {
+    let mut scene = held(push(2));
+    let first = scene.id();
+    scene.look(&[IntentKind::Pause { rollout: first.clone() }]);
+    scene.look(&[push(3)]);
+    assert_ne!(scene.id(), first);
+    assert_eq!(refused(&scene), 1, "people were told that it is held");
+    assert_eq!(scene.status.rollout.as_ref().unwrap().paused, None, "the pause was for the one before");
+    scene.look(&[IntentKind::Abort { rollout: first }]);
+    assert_eq!((scene.phase(), declined(&scene).is_some()), ("holding", true));
+}
+
+#[test]
+fn a_persons_held_deploy_is_not_replaced_without_a_word_and_what_replaced_it_is_a_push() {
+    let deploy = || IntentKind::Deploy { images: vec![image("v2.0.0", 2, Time(2))], force: false };
+    let replaced = |quiet: bool| {
+        let mut scene = held(deploy());
+        // Told or not that it is held.
+        scene.status.rollout.as_mut().unwrap().called = !quiet;
+        scene.look(&[push(3)]);
+        assert_eq!((refused(&scene), scene.status.rollout.as_ref().unwrap().candidate.wish), (1, Wish::Push));
+        scene
+    };
+    replaced(false);
+    let mut scene = replaced(true);
+    // A push that nobody knows of yet goes quietly.
+    scene.status.rollout.as_mut().unwrap().called = false;
+    scene.look(&[push(4)]);
+    assert_eq!(refused(&scene), 0);
+    // What joins it leaves it a person's.
+    let mut scene = held(deploy());
+    let other = ImageRef { repository: "shop-proxy".to_owned(), ..image("v7.0.0", 7, Time(9)) };
+    let id = scene.id();
+    scene.look(&[IntentKind::Push { image: other }]);
+    let rollout = scene.status.rollout.as_ref().unwrap();
+    assert_eq!((refused(&scene), &rollout.id, rollout.candidate.wish), (0, &id, Wish::Deploy));
+    assert_eq!(rollout.candidate.target.digests().len(), 2);
 }

@@ -147,6 +147,36 @@ fn law_5_rolling_tasks_that_run_beside_the_old_ones_are_not_yet_healthy() {
 }
 
 #[test]
+fn law_5_rolling_tasks_that_came_up_between_two_reads_of_one_look_have_not_replaced_the_old_ones() {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.service().configuration = json!({});
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    // The service was read before they ran, its deployment after.
+    scene.newest().running = 2;
+    scene.look(&[]);
+    scene.service().running = 4;
+    scene.look(&[]);
+    scene.now = scene.now.plus(Span::mins(16));
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops(), scene.status.quarantine.len()), ("stopping", 1, 1));
+}
+
+#[test]
+fn law_5_rolling_tasks_that_came_up_while_nothing_could_be_read_are_not_to_blame() {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.service().configuration = json!({});
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    scene.look(&[]);
+    scene.now = scene.now.plus(Span::mins(16));
+    scene.newest().running = 2;
+    scene.look(&[]);
+    scene.look(&[]);
+    assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "{:?}", scene.waits());
+}
+
+#[test]
 fn law_10_an_alarm_told_late_of_before_the_shift_does_not_blame_the_new_revision() {
     let mut scene = Scene::at("SCALE_UP", 0);
     let before = scene.now;
@@ -179,6 +209,7 @@ fn law_5_a_rolling_deployment_that_came_up_is_not_blamed_for_a_scale_out_in_its_
     scene.service().configuration = json!({ "strategy": "ROLLING", "bakeTimeInMinutes": 60 });
     scene.newest().stage = None;
     scene.newest().running = 2;
+    scene.look(&[]);
     scene.look(&[]);
     scene.now = scene.now.plus(Span::mins(40));
     scene.service().desired = 5;

@@ -188,3 +188,29 @@ fn a_promote_that_comes_with_a_look_that_reads_nothing_is_kept_for_the_pause_it_
         assert_eq!(continues(&scene).1, usize::from(passed), "once");
     }
 }
+
+#[test]
+fn a_promote_is_kept_although_the_answer_lacks_the_deployment_and_declined_in_words_when_that_ends_first() {
+    let declined = |scene: &Scene| {
+        let promotes =
+            scene.told.iter().filter(|told| matches!(told, Milestone::Declined { wish, .. } if wish == "promote"));
+        promotes.count()
+    };
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.newest().hooks = vec![pause("a")];
+    scene.stage("POST_TEST_TRAFFIC_SHIFT", 0);
+    let read = scene.seen.native.clone();
+    scene.service().deployments.remove(0);
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    assert_eq!(declined(&scene), 0, "{:?}", scene.told);
+    scene.seen.native = read;
+    let mut ended = scene.clone();
+    scene.look(&[]);
+    assert!(matches!(scene.done.last(), Some(Action::Continue { .. })), "{:?}", scene.done);
+    // The other way: the pause's time was up, and ECS went back, before anything could be read.
+    ended.newest().status = DeploymentStatus::RollbackSuccessful;
+    ended.newest().hooks.clear();
+    ended.look(&[]);
+    ended.look(&[]);
+    assert_eq!((ended.phase(), declined(&ended)), ("idle", 1), "{:?}", ended.told);
+}

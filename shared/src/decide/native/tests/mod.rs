@@ -23,6 +23,7 @@ use crate::rollout::{Cause, Intent, IntentKind, Margins, Outcome, Status, Target
 use crate::strategy::Share;
 use crate::time::{Span, Time};
 
+#[derive(Clone)]
 struct Scene {
     config: ServiceConfig,
     status: Status,

@@ -211,3 +211,20 @@ fn law_2_an_alarm_while_the_traffic_cannot_be_read_calls_a_person() {
     scene.look(&[]);
     assert_eq!(calls(&scene), 1);
 }
+
+#[test]
+fn law_15_what_a_push_came_too_late_to_stop_is_completed_once_it_serves_users() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.service().traffic = dead_green();
+    scene.look(&[IntentKind::Push { image: image("1.2.0", 3, scene.now) }]);
+    scene.look(&[]);
+    assert_eq!(scene.phase(), "stopping");
+    scene.newest().status = DeploymentStatus::Successful;
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert_eq!((scene.phase(), ends(&scene), calls(&scene)), ("stopping", 0, 1), "{:?}", scene.told);
+    scene.service().traffic = traffic((0, 2), (100, 2));
+    scene.look(&[]);
+    assert_eq!((ends(&scene), scene.outcome()), (1, &Outcome::Completed));
+}
