@@ -1,7 +1,9 @@
 //! The way back: always allowed until the door, per route, retried at every look, never compensated.
 
+use std::collections::BTreeMap;
+
 use crate::decision::{Action, Waiting};
-use crate::ids::RouteArn;
+use crate::ids::{RolloutId, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::Reading;
 use crate::rollout::{Candidate, Cause, Expected, ImageRef, Outcome, Phase, Rollout, ScalingWanted, Target};
@@ -211,23 +213,31 @@ pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
     else {
         return;
     };
-    let mut all = new.clone();
+    let (new, mut all) = (new.clone(), new.clone());
     all.extend(
         old.iter().filter(|(repository, _)| !new.contains_key(*repository)).map(|(r, i)| (r.clone(), i.clone())),
     );
+    leave_quarantined(draft, &rollout.id, &mut all, &new);
+    if let Some(next) = &mut draft.status.next {
+        next.target = Target::Images(all);
+    }
+}
+
+/// Takes out of a set what is in quarantine and only goes along with what is new, and says so.
+pub(super) fn leave_quarantined(draft: &mut Draft<'_>, rollout: &RolloutId, all: &mut Images, new: &Images) {
     let mut left = Vec::new();
-    while let Some(held) = inbox::quarantined(&draft.status.quarantine, &all) {
+    while let Some(held) = inbox::quarantined(&draft.status.quarantine, all) {
         let own = |image: &ImageRef| !new.contains_key(&image.repository) && held.digests.contains(&image.digest);
         let Some(image) = all.values().find(|image| own(image)).cloned() else { break };
         all.remove(&image.repository);
         left.push(format!("{}:{}", image.repository, image.tag));
     }
-    if let Some(next) = &mut draft.status.next {
-        next.target = Target::Images(all);
-    }
     if !left.is_empty() {
         let wish = format!("deploy {}", left.join(" and "));
         let reason = "a newer push took its place, and what is in quarantine does not go along with a push".to_owned();
-        draft.tell(Some(&rollout.id), Milestone::Declined { wish, reason });
+        draft.tell(Some(rollout), Milestone::Declined { wish, reason });
     }
 }
+
+/// Images by repository.
+type Images = BTreeMap<String, ImageRef>;

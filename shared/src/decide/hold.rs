@@ -103,7 +103,11 @@ pub(super) fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, target: T
     let joins = match (&mut candidate.target, target) {
         (Target::Images(held), Target::Images(images)) => {
             let joins = held.values().all(|old| images.get(&old.repository).is_none_or(|new| new.digest == old.digest));
-            held.extend(images);
+            held.extend(images.clone());
+            if !joins {
+                // What was forced out of quarantine was forced with what is replaced now.
+                super::back::leave_quarantined(draft, &rollout.id, held, &images);
+            }
             joins
         }
         (held, newer) => {

@@ -1,6 +1,6 @@
 //! What pushes do to one another and to what runs.
 
-use super::{MS, cause, declined, fired, look_at, push, told};
+use super::{MS, cause, declined, fired, look_at, push, silent, told};
 use crate::config::OnNewPush;
 use crate::decide::fixture::{Scene, alarm, image};
 use crate::decision::Waiting;
@@ -192,4 +192,25 @@ fn a_persons_held_deploy_is_not_replaced_without_a_word_and_what_replaced_it_is_
     let rollout = scene.status.rollout.as_ref().unwrap();
     assert_eq!((refused(&scene), &rollout.id, rollout.candidate.wish), (0, &id, Wish::Deploy));
     assert_eq!(rollout.candidate.target.digests().len(), 2);
+}
+
+#[test]
+fn law_14_what_was_forced_out_of_quarantine_does_not_go_along_with_the_push_that_takes_its_place() {
+    let mut scene = Scene::pushed_until("baking");
+    scene.look(&[fired("green-5xx", scene.now)]);
+    scene.obey();
+    silent(&mut scene, Colour::Green);
+    scene.until("idle");
+    let proxy = |version: u8| ImageRef {
+        repository: "shop-proxy".to_owned(),
+        ..image(&format!("v{version}.0.0"), version, Time(u64::from(version)))
+    };
+    scene.service(Colour::Green).desired = 1;
+    scene.look(&[IntentKind::Deploy { images: vec![image("v2.0.0", 2, Time(2))], force: true }]);
+    scene.look(&[IntentKind::Push { image: proxy(7) }]);
+    let held = |scene: &Scene| scene.status.rollout.as_ref().unwrap().candidate.clone();
+    assert_eq!((scene.phase(), held(&scene).force, held(&scene).target.digests().len()), ("holding", true, 2));
+    scene.look(&[IntentKind::Push { image: proxy(8) }]);
+    assert_eq!((held(&scene).force, held(&scene).target.digests()), (false, [proxy(8).digest].into()));
+    assert!(declined(&scene).is_some_and(|why| why.contains("does not go along")), "{:?}", told(&scene));
 }
