@@ -10,6 +10,7 @@ use aws_sdk_cloudwatch::types::{
 };
 use shared::ids::AlarmName;
 use shared::observation::{AlarmReading, AlarmState, Reading};
+use shared::scaling::PolicyAlarm;
 use shared::time::{Span, Time};
 
 use crate::errors::{During, Failure};
@@ -47,6 +48,53 @@ async fn describe(client: &Client, names: &[AlarmName]) -> Result<DescribeAlarms
         .set_alarm_names(Some(names.iter().map(|name| name.0.clone()).collect()))
         .max_records(100);
     request.send().await.during("cloudwatch:DescribeAlarms")
+}
+
+/// What the alarms of scaling policies watch, a hundred names at most; those that CloudWatch does not know are not there.
+///
+/// # Errors
+/// What CloudWatch says of the whole call.
+pub(crate) async fn of_policies(
+    client: &Client,
+    names: &[String],
+) -> Result<BTreeMap<String, Reading<Option<PolicyAlarm>>>, Failure> {
+    let names: Vec<AlarmName> = names.iter().map(|name| AlarmName::from(name.as_str())).collect();
+    let answer = describe(client, &names).await?;
+    let metric = answer.metric_alarms().iter().map(|alarm| (alarm.alarm_name(), of_policy(alarm)));
+    // A policy may be set off by a composite alarm too, which watches nothing itself.
+    let composite = answer.composite_alarms().iter().map(|alarm| {
+        let bare = bare(alarm.state_value(), None, None, alarm.state_transitioned_timestamp());
+        (alarm.alarm_name(), policy_alarm(bare, alarm.actions_enabled(), BTreeSet::new()))
+    });
+    Ok(metric.chain(composite).map(|(name, reading)| (name.unwrap_or_default().to_owned(), reading)).collect())
+}
+
+fn of_policy(alarm: &MetricAlarm) -> Reading<Option<PolicyAlarm>> {
+    let since = alarm.state_transitioned_timestamp();
+    let bare = bare(alarm.state_value(), alarm.evaluation_state(), None, since);
+    let in_metrics = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.metric());
+    let sets = std::iter::once(alarm.dimensions()).chain(in_metrics.map(|metric| metric.dimensions()));
+    let services = sets.filter_map(|dimensions| {
+        Some(format!("{}/{}", value(dimensions, "ClusterName")?, value(dimensions, "ServiceName")?))
+    });
+    policy_alarm(bare, alarm.actions_enabled(), services.collect())
+}
+
+fn policy_alarm(
+    bare: Result<AlarmReading, String>,
+    enabled: Option<bool>,
+    services: BTreeSet<String>,
+) -> Reading<Option<PolicyAlarm>> {
+    match bare {
+        Ok(AlarmReading { state, since, .. }) => {
+            Reading::Known(Some(PolicyAlarm { enabled: enabled != Some(false), state, since, services }))
+        }
+        Err(why) => Reading::Unknown(why),
+    }
+}
+
+fn value<'a>(dimensions: &'a [Dimension], name: &str) -> Option<&'a str> {
+    dimensions.iter().find(|dimension| dimension.name() == Some(name)).and_then(Dimension::value)
 }
 
 fn read_answer(answer: &DescribeAlarmsOutput, cluster: &str) -> Readings {
@@ -114,12 +162,10 @@ fn metric(alarm: &MetricAlarm, cluster: &str) -> Reading<Option<AlarmReading>> {
 /// Target groups and ECS services that a set of dimensions names. A service of the same name in another cluster is
 /// another service.
 fn watch(reading: &mut AlarmReading, dimensions: &[Dimension], cluster: &str) {
-    let value =
-        |name: &str| dimensions.iter().find(|dimension| dimension.name() == Some(name)).and_then(Dimension::value);
-    reading.target_groups.extend(value("TargetGroup").map(str::to_owned));
+    reading.target_groups.extend(value(dimensions, "TargetGroup").map(str::to_owned));
     let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
-    if value("ClusterName").is_none_or(|name| name == cluster) {
-        reading.services.extend(value("ServiceName").map(str::to_owned));
+    if value(dimensions, "ClusterName").is_none_or(|name| name == cluster) {
+        reading.services.extend(value(dimensions, "ServiceName").map(str::to_owned));
     }
 }
 

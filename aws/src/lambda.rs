@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::clients::Clients;
 use crate::clock::SystemClock;
+use crate::part::Parts;
 use crate::store::Table;
 use crate::tell::Teller;
 use crate::wakes::Queues;
@@ -35,6 +36,8 @@ pub struct Env {
     pub work_queue: String,
     /// `FLIPBACK_DELAY_QUEUE`: the delay queue's URL.
     pub delay_queue: String,
+    /// `FLIPBACK_SCALING_QUEUE`: the URL of the queue of a round's parts.
+    pub scaling_queue: String,
     /// `FLIPBACK_TOPIC`: the topic's ARN, if there is one.
     pub topic: Option<String>,
     /// `FLIPBACK_SLACK_SECRET`: the ARN of the secret with the webhook's URL, if there is one.
@@ -66,15 +69,16 @@ impl Env {
                 String::new()
             })
         };
-        let (table, work_queue, delay_queue) =
-            (needed("FLIPBACK_TABLE"), needed("FLIPBACK_WORK_QUEUE"), needed("FLIPBACK_DELAY_QUEUE"));
+        let table = needed("FLIPBACK_TABLE");
+        let [work_queue, delay_queue, scaling_queue] =
+            ["FLIPBACK_WORK_QUEUE", "FLIPBACK_DELAY_QUEUE", "FLIPBACK_SCALING_QUEUE"].map(needed);
         let margins = margins(optional("FLIPBACK_MARGINS").as_deref()).unwrap_or_else(|error| {
             wrong.push(error);
             Margins::default()
         });
         anyhow::ensure!(wrong.is_empty(), "the function's environment is not complete: {}", wrong.join("; "));
         let (topic, slack_secret) = (optional("FLIPBACK_TOPIC"), optional("FLIPBACK_SLACK_SECRET"));
-        Ok(Env { table, work_queue, delay_queue, topic, slack_secret, margins })
+        Ok(Env { table, work_queue, delay_queue, scaling_queue, topic, slack_secret, margins })
     }
 }
 
@@ -104,6 +108,8 @@ pub struct Wiring {
     pub table: Table,
     /// The wakes.
     pub queues: Queues,
+    /// The parts of the scaling check's rounds.
+    pub parts: Parts,
     /// The channels to people.
     pub teller: Teller,
     /// The time of day.
@@ -126,6 +132,7 @@ impl Wiring {
             world: World::new(clients.clone(), env.margins),
             table: Table::new(clients.dynamodb.clone(), &env.table),
             queues: Queues::new(clients.sqs.clone(), &env.work_queue, &env.delay_queue),
+            parts: Parts::new(clients.sqs.clone(), &env.scaling_queue),
             teller: Teller::new(&clients, env.topic.clone(), env.slack_secret.clone()),
             clock: SystemClock,
             env,
@@ -193,7 +200,9 @@ mod tests {
     fn env(name: &str) -> Option<String> {
         match name {
             "FLIPBACK_TABLE" => Some("flipback".to_owned()),
-            "FLIPBACK_WORK_QUEUE" | "FLIPBACK_DELAY_QUEUE" => Some("https://sqs/q".to_owned()),
+            "FLIPBACK_WORK_QUEUE" | "FLIPBACK_DELAY_QUEUE" | "FLIPBACK_SCALING_QUEUE" => {
+                Some("https://sqs/q".to_owned())
+            }
             "FLIPBACK_SLACK_SECRET" => Some(String::new()),
             _ => None,
         }
@@ -208,7 +217,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_named_at_once() {
         let broken = Env::read(|name| (name == "FLIPBACK_MARGINS").then(|| "{\"nope\": 1}".to_owned())).unwrap_err();
-        for name in ["FLIPBACK_TABLE", "FLIPBACK_WORK_QUEUE", "FLIPBACK_DELAY_QUEUE", "FLIPBACK_MARGINS"] {
+        for name in ["FLIPBACK_TABLE", "FLIPBACK_WORK_QUEUE", "FLIPBACK_SCALING_QUEUE", "FLIPBACK_MARGINS"] {
             assert!(broken.to_string().contains(name), "{broken}");
         }
     }

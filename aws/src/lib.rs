@@ -17,6 +17,8 @@ pub mod lambda;
 pub mod lookup;
 mod native;
 mod observer;
+pub mod part;
+mod policies;
 mod raw;
 mod requests;
 mod revisions;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecs::types::{DeploymentRolloutState, Service, ServiceEvent};
-use shared::ids::ServiceName;
+use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, ServiceEvent};
+use shared::ids::{ServiceName, TargetGroupArn};
 use shared::observation::{Ask, Reading, ScalingReading};
 use shared::ports::{Clock, Observer, Record, Store};
-use shared::scaling::{self, Counts, Judged, Memory, Sight, Subject};
+use shared::scaling::{self, Counts, Judged, Memory, Policy, Role, Sight, Subject};
 use shared::time::Time;
 use tokio::task::JoinSet;
 
@@ -39,19 +39,23 @@ pub struct Checked {
     pub version: u64,
 }
 
-/// What a round saw, and how many calls to ECS and Application Auto Scaling it took.
+/// What a round saw, and how many calls it took.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
     /// By service; what could not be read of the table says why.
     pub checked: BTreeMap<ServiceName, Result<Checked, String>>,
-    /// Calls to DescribeServices and DescribeScalableTargets.
+    /// Calls to ECS, Application Auto Scaling and CloudWatch.
     pub calls: usize,
 }
 
+/// Scaling policies by resource (`service/CLUSTER/SERVICE`).
+pub type Known = BTreeMap<String, Reading<Vec<Policy>>>;
+
 type Place = (String, String);
 
-/// Looks at these services. One that cannot be read keeps nobody from the others.
-pub async fn round(world: &World, table: &Table, services: &[ServiceName]) -> Round {
+/// Looks at these services. One that cannot be read keeps nobody from the others. What is known of their policies already is taken
+/// as it is.
+pub async fn round(world: &World, table: &Table, services: &[ServiceName], known: &Known) -> Round {
     let mut round = Round::default();
     let mut loaded = Vec::new();
     for (service, result) in load(world, table, services).await {
@@ -68,8 +72,20 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName]) -> Ro
         .iter()
         .flat_map(|(_, found)| found.subjects.iter().map(|subject| place(&found.record, subject)))
         .collect();
-    let (counts, targets) = tokio::join!(read_counts(world, &places), read_targets(world, &places));
-    round.calls = counts.1 + targets.1;
+    // What is at rest, or comes up, is moved by nothing.
+    let resource = |(cluster, service): &Place| crate::scaling::resource(cluster, service);
+    let live = loaded.iter().flat_map(|(_, found)| {
+        let live = found.subjects.iter().filter(|subject| subject.role == Role::Live);
+        live.map(|subject| resource(&place(&found.record, subject)))
+    });
+    let live: BTreeSet<String> = live.collect();
+    let (counts, targets, policies) = tokio::join!(
+        read_counts(world, &places),
+        read_targets(world, &places),
+        crate::policies::read(&world.clients, &live, known)
+    );
+    let alarms = crate::policies::read_alarms(&world.clients, &policies.0).await;
+    round.calls = counts.1 + targets.1 + policies.1 + alarms.1;
     for (service, found) in loaded {
         let Loaded { record, subjects, memory, version } = found;
         let pick = |subject: &Subject| (subject.service.clone(), place(&record, subject));
@@ -81,10 +97,20 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName]) -> Ro
             let (name, place) = pick(subject);
             Some((name, targets.0.get(&place)?.clone()))
         };
+        let policies: BTreeMap<_, _> = subjects
+            .iter()
+            .filter_map(|subject| {
+                let (name, place) = pick(subject);
+                Some((name, policies.0.get(&resource(&place))?.clone()))
+            })
+            .collect();
+        let named = policies.values().filter_map(Reading::known).flatten().flat_map(|policy| &policy.alarms);
         let sight = Sight {
             at,
             services: subjects.iter().filter_map(of).collect(),
             targets: subjects.iter().filter_map(target_of).collect(),
+            alarms: named.filter_map(|name| Some((name.clone(), alarms.0.get(name)?.clone()))).collect(),
+            policies,
         };
         let judged = scaling::judge(&record.config, &record.status, &subjects, &sight);
         let checked = Checked { judged, sight, record, subjects, memory, version };
@@ -186,7 +212,23 @@ fn counts(service: &Service) -> Counts {
         pending: count(service.pending_count()),
         deploying: deployments.len() > 1 || deployments.iter().any(|one| running(one.rollout_state())),
         trouble: trouble(service.events()),
+        groups: groups(service).collect(),
+        turns: shifts(service) && service.load_balancers().iter().any(|one| one.advanced_configuration().is_some()),
     }
+}
+
+/// ECS itself moves the traffic from one target group to the other.
+fn shifts(service: &Service) -> bool {
+    let strategy = service.deployment_configuration().and_then(|deployment| deployment.strategy());
+    strategy.is_some_and(|strategy| *strategy != DeploymentStrategy::Rolling)
+}
+
+/// The target groups of a service, those that take turns with them included.
+fn groups(service: &Service) -> impl Iterator<Item = TargetGroupArn> {
+    service.load_balancers().iter().flat_map(|balancer| {
+        let alternate = balancer.advanced_configuration().and_then(|more| more.alternate_target_group_arn());
+        balancer.target_group_arn().into_iter().chain(alternate).map(TargetGroupArn::from)
+    })
 }
 
 /// The newest event that tells of a failure, without the service's name; none once a steady state came after it.

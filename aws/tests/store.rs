@@ -96,6 +96,10 @@ async fn a_configured_service_is_found_by_everything_it_is_known_by() {
     assert_eq!((record.version, record.inbox.len()), (0, 0));
     assert_eq!(record.config, config("shop"));
     assert_eq!(table.services().await.unwrap(), [shop()]);
+    let listed = table.directory().await.unwrap();
+    let ecs: Vec<String> =
+        listed[0].ecs.iter().flatten().map(|(cluster, service)| format!("{cluster}/{service}")).collect();
+    assert_eq!((listed.len(), &listed[0].name, ecs.len()), (1, &shop(), 2), "{ecs:?}");
     assert_eq!(table.services_by_repository("shop").await.unwrap(), [shop()]);
     assert_eq!(table.services_by_alarm("shop-5xx").await.unwrap(), [shop()]);
     let arn = "arn:aws:ecs:us-east-1:123456789012:service/production/shop-green";
@@ -271,7 +275,7 @@ async fn of_two_runs_of_the_scaling_check_one_remembers_and_tells_and_removal_fo
         service: "shop-blue".to_owned(),
         what: shared::scaling::What::NoScalableTarget,
     };
-    let open = shared::scaling::Open { finding, since: Time(1), seen: 2, missed: 0, told: None };
+    let open = shared::scaling::Open { finding, since: Time(1), seen: 2, missed: 0, counted: Time(1), told: None };
     let found = shared::scaling::Memory { open: vec![open] };
     let (entry, notice) = (line(5), notice(0, 5));
     for first in [true, false] {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::ids::ServiceName;
 use shared::observation::{Reading, Suspended};
 use shared::rollout::Margins;
-use shared::scaling::{Finding, FindingKind, Role, Severity};
+use shared::scaling::{Finding, FindingKind, Policy, Role, Severity};
 use shared::time::{Span, Time};
 
 use crate::args;
@@ -40,6 +40,8 @@ struct Subject {
     role: Role,
     tasks: Option<Tasks>,
     target: Option<Target>,
+    /// None: not read, as of what rests.
+    policies: Option<Vec<Policy>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,7 +83,7 @@ pub(crate) async fn run(args: &args::Scaling, installation: &Installation, out: 
         None => installation.table.services().await?,
     };
     let world = World::new(installation.clients.clone(), Margins::default());
-    let seen = round(&world, &installation.table, &services).await;
+    let seen = round(&world, &installation.table, &services, &BTreeMap::new()).await;
     let now = now();
     let reports: Vec<Report> = seen.checked.iter().map(|(service, checked)| report(service, checked, now)).collect();
     match (&args.service, reports.as_slice()) {
@@ -110,7 +112,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
     };
     let config = &checked.record.config;
     let mut memory = checked.memory.clone();
-    memory.note(&checked.judged, now);
+    memory.note(&checked.judged, now, Margins::default().look);
     let found = |finding: &Finding| {
         let known =
             |open: &&shared::scaling::Open| open.finding.kind() == finding.kind() && open.finding.role == finding.role;
@@ -140,6 +142,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
                 pending: counts.pending,
             }),
             target: target.map(|target| Target { min: target.min, max: target.max, suspended: target.suspended }),
+            policies: checked.sight.policies.get(&subject.service).and_then(Reading::known).cloned(),
         }
     };
     let mut unknown: Vec<&str> = checked.judged.unknown.iter().map(|(kind, _)| kind.name()).collect();
@@ -202,7 +205,9 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
             |tasks| format!("{} of {} tasks run, {} pending", tasks.running, tasks.desired, tasks.pending),
         );
         let target = subject.target.as_ref().map_or_else(|| "no scalable target".to_owned(), bounds);
-        text.push_str(&format!("\n  {role:<9}  {}  {tasks}; {target}", subject.service));
+        let policies: Vec<String> = subject.policies.iter().flatten().map(ToString::to_string).collect();
+        let policies = if policies.is_empty() { String::new() } else { format!(" by {}", policies.join(", ")) };
+        text.push_str(&format!("\n  {role:<9}  {}  {tasks}; {target}{policies}", subject.service));
     }
     for found in &report.findings {
         let severity = found.severity.to_string();
@@ -240,8 +245,8 @@ fn bounds(target: &Target) -> String {
 mod tests {
     use super::*;
     use crate::wait::fixture;
-    use shared::observation::ScalingReading;
-    use shared::scaling::{Counts, Memory, Sight, judge, subjects};
+    use shared::observation::{AlarmState, ScalingReading};
+    use shared::scaling::{Counts, Level, Memory, Metric, Moves, PolicyAlarm, Sight, judge, subjects};
 
     fn checked(desired: u32, running: u32, bounds: (u32, u32)) -> Checked {
         let mut record = fixture::record();
@@ -256,6 +261,14 @@ mod tests {
             Role::Live => ScalingReading { min: bounds.0, max: bounds.1, suspended: Suspended::default() },
             Role::Idle | Role::Candidate => ScalingReading { min: 0, max: bounds.1, suspended: Suspended::ALL },
         };
+        let moves = Moves::Tracking {
+            metric: Metric::Cpu,
+            target: Level::try_from(70.0).unwrap(),
+            group: None,
+            only_out: false,
+        };
+        let policy = Policy { name: "cpu".to_owned(), moves, alarms: vec!["high".to_owned(), "low".to_owned()] };
+        let quiet = PolicyAlarm { enabled: true, state: AlarmState::Ok, since: None, services: Default::default() };
         let each = |subject: &shared::scaling::Subject| (subject.service.clone(), subject.role);
         let sight = Sight {
             at: fixture::START,
@@ -265,6 +278,8 @@ mod tests {
                 .map(|(name, role)| (name, Reading::Known(Some(counts(role)))))
                 .collect(),
             targets: subjects.iter().map(each).map(|(name, role)| (name, Reading::Known(Some(target(role))))).collect(),
+            policies: [(subjects[0].service.clone(), Reading::Known(vec![policy]))].into(),
+            alarms: ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into(),
         };
         let judged = judge(&record.config, &record.status, &subjects, &sight);
         Checked { record, subjects, sight, judged, memory: Memory::default(), version: 0 }
@@ -274,8 +289,9 @@ mod tests {
     fn a_report_says_what_is_wrong_since_when_and_what_to_do() {
         let now = fixture::START.plus(Span::mins(12));
         let mut bad = checked(9, 7, (2, 8));
-        bad.memory.note(&bad.judged.clone(), fixture::START);
-        bad.memory.note(&bad.judged.clone(), fixture::START.plus(Span::mins(5)));
+        let apart = Margins::default().look;
+        bad.memory.note(&bad.judged.clone(), fixture::START, apart);
+        bad.memory.note(&bad.judged.clone(), fixture::START.plus(Span::mins(5)), apart);
         let bad = report(&"shop-api".into(), &Ok(bad), now);
         insta::assert_snapshot!("one", one(&bad, now, Paint(false)));
         let fine = report(&"billing".into(), &Ok(checked(4, 4, (2, 8))), now);

@@ -204,7 +204,8 @@ impl SetUp<'_> {
         self.call(Service::Ecs, "CreateService", input).map(drop)
     }
 
-    /// An idle side rests as Flipback leaves it: from 0 tasks on, and nothing scales it.
+    /// A scalable target and a policy that keeps 70 % CPU. An idle side rests as Flipback leaves it: from 0 tasks on, and nothing
+    /// scales it.
     fn scalable(&self, name: &str, tasks: u32) -> anyhow::Result<()> {
         let rests = tasks == 0;
         let input = json!({
@@ -213,7 +214,16 @@ impl SetUp<'_> {
             "SuspendedState": {"DynamicScalingInSuspended": rests, "DynamicScalingOutSuspended": rests,
                 "ScheduledScalingSuspended": rests},
         });
-        self.call(Service::AutoScaling, "RegisterScalableTarget", input).map(drop)
+        self.call(Service::AutoScaling, "RegisterScalableTarget", input)?;
+        let input = json!({
+            "ServiceNamespace": "ecs", "ResourceId": format!("service/{}/{name}", self.plan.cluster),
+            "ScalableDimension": "ecs:service:DesiredCount", "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+            "TargetTrackingScalingPolicyConfiguration": {
+                "TargetValue": 70.0,
+                "PredefinedMetricSpecification": { "PredefinedMetricType": "ECSServiceAverageCPUUtilization" },
+            },
+        });
+        self.call(Service::AutoScaling, "PutScalingPolicy", input).map(drop)
     }
 
     fn alarm(&self, colour: &str, balancer: &str, group: &str) -> anyhow::Result<()> {

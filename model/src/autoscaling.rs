@@ -1,5 +1,8 @@
-//! Application Auto Scaling for the desired counts of ECS services. Policies are kept and shown; nothing acts on metrics by
-//! itself, [`World::scale`] acts for it.
+//! Application Auto Scaling for the desired counts of ECS services. A target tracking policy acts by its alarms, as on AWS; step
+//! scaling and schedules are kept and shown only. [`World::scale`] acts from outside.
+
+mod policies;
+mod usage;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +22,14 @@ pub(crate) struct AutoScaling {
     policies: BTreeMap<(String, String), Value>,
     /// Newest first.
     activities: Vec<Value>,
+    /// By resource, when a policy moved it last.
+    acted: BTreeMap<String, Millis>,
+    /// Requests by service since they were made into metrics last.
+    served: BTreeMap<ServiceKey, u64>,
+    /// Load from elsewhere by service, in percent of one task.
+    loads: BTreeMap<ServiceKey, f64>,
+    /// When usage is published next; none while nothing is scaled.
+    pub(crate) next_usage: Option<Millis>,
     tags: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -78,20 +89,12 @@ impl World {
                 check_namespace(input)?;
                 let resource = input.str("ResourceId")?;
                 self.autoscaling.targets.remove(resource).ok_or_else(|| absent(resource))?;
-                self.autoscaling.policies.retain(|(of, _), _| of != resource);
+                self.remove_policies_of(resource);
                 Ok(json!({}))
             }
             "DescribeScalableTargets" => self.describe_scalable_targets(input),
             "PutScalingPolicy" => self.put_scaling_policy(call, input),
-            "DeleteScalingPolicy" => {
-                check_namespace(input)?;
-                let key = (input.str("ResourceId")?.to_owned(), input.str("PolicyName")?.to_owned());
-                let gone = self.autoscaling.policies.remove(&key);
-                gone.ok_or_else(|| {
-                    AwsError::new("ObjectNotFoundException", format!("No scaling policy found: {}", key.1))
-                })?;
-                Ok(json!({}))
-            }
+            "DeleteScalingPolicy" => self.delete_scaling_policy(input),
             "DescribeScalingPolicies" => self.describe_scaling_policies(input),
             "DescribeScalingActivities" => self.describe_scaling_activities(input),
             "DescribeScheduledActions" => Ok(json!({ "ScheduledActions": [] })),
@@ -155,6 +158,7 @@ impl World {
         let tags = tags.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
         self.autoscaling.tags.entry(arn.clone()).or_default().extend(tags);
         self.autoscaling.targets.insert(resource.clone(), target);
+        self.autoscaling.next_usage.get_or_insert((call.now / usage::EVERY + 1) * usage::EVERY);
         if self.core.settings.beliefs.scalable_target_moves_desired {
             let desired = self.ecs.services.get(&key).map_or(0, |service| service.desired);
             let moved = desired.clamp(min, max);
@@ -168,25 +172,38 @@ impl World {
     }
 
     fn set_desired(&mut self, key: &ServiceKey, resource: &str, to: u32, cause: &str, now: Millis) {
-        let id = self.core.ids.uuid();
         let Some(service) = self.ecs.services.get_mut(key) else { return };
         service.desired = to;
         self.wake_service(key, now);
-        self.autoscaling.activities.insert(
-            0,
+        self.note_activity(
+            resource,
+            now,
             json!({
-                "ActivityId": id, "ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": DIMENSION,
-                "Description": format!("Setting desired count to {to}."), "Cause": cause,
-                "StartTime": time::stamp(now), "EndTime": time::stamp(now), "StatusCode": "Successful",
+                "Description": format!("Setting desired count to {to}."), "Cause": cause, "StatusCode": "Successful",
                 "StatusMessage": format!("Successfully set desired count to {to}. Change successfully fulfilled by ecs."),
             }),
         );
+    }
+
+    fn note_activity(&mut self, resource: &str, now: Millis, told: Value) {
+        let mut activity = json!({
+            "ActivityId": self.core.ids.uuid(), "ServiceNamespace": "ecs", "ResourceId": resource,
+            "ScalableDimension": DIMENSION, "StartTime": time::stamp(now), "EndTime": time::stamp(now),
+        });
+        if let (Some(activity), Value::Object(told)) = (activity.as_object_mut(), told) {
+            activity.extend(told);
+        }
+        self.autoscaling.activities.insert(0, activity);
         self.autoscaling.activities.truncate(500);
     }
 
     /// Does as the autoscaler does: moves the desired count of a scalable target, within its bounds and unless suspended.
     /// Returns the count that was set, `None` when nothing was.
     pub fn scale(&mut self, resource_id: &str, to: u32, now: Millis) -> Option<u32> {
+        self.scale_by(resource_id, to, "monitor alarm in state ALARM triggered policy", now)
+    }
+
+    fn scale_by(&mut self, resource_id: &str, to: u32, cause: &str, now: Millis) -> Option<u32> {
         let target = self.autoscaling.targets.get(resource_id)?;
         let key = service_key(resource_id)?;
         let service = self.ecs.services.get(&key).filter(|service| service.status == ServiceStatus::Active)?;
@@ -204,7 +221,7 @@ impl World {
             return None;
         }
         self.core.touch(Area::Services);
-        self.set_desired(&key, resource_id, wanted, "monitor alarm in state ALARM triggered policy", now);
+        self.set_desired(&key, resource_id, wanted, cause, now);
         Some(wanted)
     }
 
@@ -222,70 +239,13 @@ impl World {
         paged("ScalableTargets", &found, 50, input)
     }
 
-    fn put_scaling_policy(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
-        check_namespace(input)?;
-        let (name, resource) = (input.str("PolicyName")?.to_owned(), input.str("ResourceId")?.to_owned());
-        if !self.autoscaling.targets.contains_key(&resource) {
-            return Err(absent(&resource));
-        }
-        let key = (resource.clone(), name.clone());
-        let known = self.autoscaling.policies.get(&key).cloned();
-        let kind = input.opt_str("PolicyType").map(str::to_owned);
-        let kind = kind.or_else(|| known.as_ref()?["PolicyType"].as_str().map(str::to_owned));
-        let kind = kind.unwrap_or_else(|| "StepScaling".to_owned());
-        let mut policy = call.input.clone();
-        policy["PolicyType"] = json!(kind);
-        let account = &self.core.settings.account;
-        let arn = match &known {
-            Some(known) => known["PolicyARN"].clone(),
-            None => json!(format!(
-                "arn:aws:autoscaling:{}:{account}:scalingPolicy:{}:resource/ecs/{resource}:policyName/{name}",
-                call.region,
-                self.core.ids.uuid()
-            )),
-        };
-        policy["PolicyARN"] = arn.clone();
-        policy["CreationTime"] = known.as_ref().map_or(time::stamp(call.now), |known| known["CreationTime"].clone());
-        let mut alarms = Vec::new();
-        match kind.as_str() {
-            "TargetTrackingScaling" => {
-                for side in ["High", "Low"] {
-                    let alarm = format!("TargetTracking-{resource}-Alarm{side}-{}", self.core.ids.uuid());
-                    let account = &self.core.settings.account;
-                    alarms.push(json!({
-                        "AlarmName": alarm,
-                        "AlarmARN": format!("arn:aws:cloudwatch:{}:{account}:alarm:{alarm}", call.region),
-                    }));
-                }
-                if let Some(known) = &known {
-                    alarms = known["Alarms"].as_array().cloned().unwrap_or_default();
-                }
-            }
-            "StepScaling" => {}
-            other => return Err(validation(format!("{other} policies are not in this local cloud yet"))),
-        }
-        policy["Alarms"] = json!(alarms);
-        self.autoscaling.policies.insert(key, policy);
-        Ok(json!({ "PolicyARN": arn, "Alarms": alarms }))
-    }
-
-    fn describe_scaling_policies(&self, input: In<'_>) -> Answer {
-        check_namespace(input)?;
-        let names = input.strs("PolicyNames");
-        let policies = self.autoscaling.policies.iter();
-        let found: Vec<Value> = policies
-            .filter(|((resource, name), _)| {
-                input.opt_str("ResourceId").is_none_or(|wanted| wanted == resource)
-                    && (names.is_empty() || names.contains(&name.as_str()))
-            })
-            .map(|(_, policy)| policy.clone())
-            .collect();
-        paged("ScalingPolicies", &found, 10, input)
-    }
-
     fn describe_scaling_activities(&self, input: In<'_>) -> Answer {
         check_namespace(input)?;
-        let of = |activity: &&Value| input.opt_str("ResourceId").is_none_or(|wanted| activity["ResourceId"] == wanted);
+        let all = input.bool("IncludeNotScaledActivities");
+        let of = |activity: &&Value| {
+            input.opt_str("ResourceId").is_none_or(|wanted| activity["ResourceId"] == wanted)
+                && (all || activity["NotScaledReasons"].is_null())
+        };
         let found: Vec<Value> = self.autoscaling.activities.iter().filter(of).cloned().collect();
         paged("ScalingActivities", &found, 50, input)
     }

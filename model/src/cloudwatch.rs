@@ -114,6 +114,12 @@ impl CloudWatch {
         self.alarms.get(name).is_some_and(|alarm| alarm.now.state == State::Alarm)
     }
 
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(alarm) = self.alarms.remove(name) {
+            self.tags.remove(&alarm.arn);
+        }
+    }
+
     pub(crate) fn next_due(&self) -> Option<Millis> {
         self.alarms.values().filter_map(|alarm| alarm.next).min()
     }

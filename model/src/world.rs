@@ -218,7 +218,8 @@ impl World {
     fn next_move(&self) -> Option<Millis> {
         let tasks = self.ecs.tasks.values().filter_map(|task| task.next);
         let services = self.ecs.services.values().filter_map(|service| service.next_pass);
-        let rest = [self.elb.next_drained(), self.elb.next_gauge, self.cloudwatch.next_due()];
+        let rest =
+            [self.elb.next_drained(), self.elb.next_gauge, self.autoscaling.next_usage, self.cloudwatch.next_due()];
         tasks.chain(services).chain(rest.into_iter().flatten()).min()
     }
 
@@ -279,6 +280,9 @@ impl World {
             }
             if self.elb.next_gauge.is_some_and(|gauge| gauge <= at) {
                 self.publish_host_counts(at);
+            }
+            if self.autoscaling.next_usage.is_some_and(|usage| usage <= at) {
+                self.publish_usage(at);
             }
             self.evaluate_alarms(at);
             let due: Vec<ServiceKey> = self

@@ -1,10 +1,14 @@
 //! The scaling check through the real binary: what is wrong is told once, its end too, and one service that cannot be read keeps
 //! nobody from the others.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 use local::{Fault, FaultEffect, FaultWhen};
 use model::Service;
 use serde_json::{Value, json};
+use shared::ids::ServiceName;
+use shared::rollout::Margins;
 use shared::time::Time;
 use tests::{SERVICE, Scene};
 
@@ -16,6 +20,8 @@ async fn check(scene: &Scene) -> Result {
         "region": "us-east-1", "resources": ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/round"],
         "detail": "{}" });
     scene.cloud.invoke("check-scaling", event).await.context("check-scaling")?;
+    // Two within the pace of looks are one.
+    tokio::time::sleep(Duration::from_millis(Margins::quick().look.0)).await;
     Ok(())
 }
 
@@ -46,6 +52,12 @@ async fn opens_and_closes(scene: &Scene, service: &str) -> Result {
     let all = scene.told().await?;
     ensure!(told(&all).len() == 1, "told once: {all:?}");
     target(scene, service, "RegisterScalableTarget", &json!({ "MinCapacity": 1, "MaxCapacity": 6 }))?;
+    // Its policies went with it.
+    let tracking = json!({ "TargetValue": 70.0,
+        "PredefinedMetricSpecification": { "PredefinedMetricType": "ECSServiceAverageCPUUtilization" } });
+    let policy = json!({ "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": tracking });
+    target(scene, service, "PutScalingPolicy", &policy)?;
     for _ in 0..3 {
         check(scene).await?;
     }
@@ -64,6 +76,33 @@ async fn a_scalable_target_that_went_missing_is_told_once_and_so_is_its_return()
         Scene::native(json!({ "strategy": "ROLLING", "minimumHealthyPercent": 100, "maximumPercent": 200 }), &[])
             .await?;
     opens_and_closes(&scene, SERVICE).await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_went_missing_is_told_once_and_so_is_another_one_in_its_place() -> Result {
+    let scene = Scene::start(&[]).await?;
+    let service = format!("{SERVICE}-blue");
+    for _ in 0..2 {
+        check(&scene).await?;
+    }
+    let nothing = scene.told().await?;
+    ensure!(told(&nothing).is_empty(), "a good service has no finding: {nothing:?}");
+    target(&scene, &service, "DeleteScalingPolicy", &json!({ "PolicyName": "cpu" }))?;
+    for _ in 0..3 {
+        check(&scene).await?;
+    }
+    scene.until_told("has a scalable target and no policy").await?;
+    let steps = json!({ "PolicyName": "steps", "PolicyType": "StepScaling",
+        "StepScalingPolicyConfiguration": { "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [{ "MetricIntervalLowerBound": 0, "ScalingAdjustment": 1 }] } });
+    target(&scene, &service, "PutScalingPolicy", &steps)?;
+    for _ in 0..3 {
+        check(&scene).await?;
+    }
+    scene.until_told("as it should be again").await?;
+    let all = scene.told().await?;
+    ensure!(told(&all).len() == 2, "its start and its end, once: {all:?}");
     scene.end().await
 }
 
@@ -87,5 +126,46 @@ async fn what_cannot_be_read_opens_and_closes_nothing() -> Result {
     }
     let all = scene.told().await?;
     ensure!(told(&all).len() == 1, "nothing is over, since nothing is known: {all:?}");
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_services_than_one_look_takes_are_checked_in_parts() -> Result {
+    let scene = Scene::start(&[]).await?;
+    let names: Vec<ServiceName> = (0..120).map(|n| ServiceName::from(format!("many-{n:03}"))).collect();
+    for name in &names {
+        let yaml = format!(
+            "version: 1\nservices:\n  - name: {name}\n    cluster: tests\n    image: {{ repository: {name}, tags: {{ semver: '*' }} }}\n    \
+             engine: {{ native: {{ service: {name} }} }}\n    strategy: asDeclared\n    withoutAlarms: accept\n"
+        );
+        for config in shared::config::parse(&yaml)? {
+            scene.table.apply_config(&config, "test").await?;
+        }
+    }
+    // None of their ECS services is there, and that is found in the second round.
+    let looks = async |wanted: u32| -> Result {
+        check(&scene).await?;
+        for _ in 0..300 {
+            let mut seen = 0;
+            for name in &names {
+                let (memory, _) = scene.table.scaling_memory(name).await?;
+                seen += usize::from(memory.open.iter().any(|open| open.seen >= wanted));
+            }
+            if seen == names.len() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        anyhow::bail!(
+            "not every service was looked at: {:?}",
+            scene.cloud.function_log().iter().rev().take(20).collect::<Vec<_>>()
+        )
+    };
+    looks(1).await?;
+    looks(2).await?;
+    for name in &names {
+        let told = scene.table.notices(name, 10).await?;
+        ensure!(told.len() == 1, "told once of {name}: {told:?}");
+    }
     scene.end().await
 }

@@ -9,7 +9,7 @@ use shared::ports::StoreError;
 use shared::rollout::Status;
 
 use super::items::{
-    self, Item, delete, delete_if, get_json, get_number, get_text, key_item, number, put, put_new, text, with,
+    self, Item, delete, delete_if, get_json, get_number, get_text, json, key_item, number, put, put_new, text, with,
 };
 use super::keys::{self, Key};
 use super::{Built, Outcome, TELL_FOUND, Table, built, config_of, refused, told};
@@ -73,8 +73,8 @@ impl Table {
                 let last = self.notices(&config.name, 1).await?.first().map_or(0, |stored| stored.notice.number);
                 actions.push(put_new(&self.name, items::new_state(&state_key, last)?)?);
             }
-            let entry = with(key_item(&keys::directory(&config.name)), [("cluster", text(&config.cluster))]);
-            actions.push(put(&self.name, entry)?);
+            let attributes = [("cluster", text(&config.cluster)), ("ecs", json(&ecs_services(config))?)];
+            actions.push(put(&self.name, with(key_item(&keys::directory(&config.name)), attributes))?);
             let first_claim = actions.len();
             let claims = config.claims();
             for thing in &claims {
@@ -197,11 +197,16 @@ impl Table {
     }
 }
 
+/// Cluster and name of its ECS services.
+fn ecs_services(config: &ServiceConfig) -> BTreeSet<(String, String)> {
+    Colour::BOTH.into_iter().map(|colour| (config.cluster.clone(), config.engine.service(colour).to_owned())).collect()
+}
+
 /// What the service is looked up by.
 fn lookups(config: &ServiceConfig) -> BTreeSet<Key> {
     let repositories = config.images.iter().map(|image| keys::repository(&image.repository));
     let alarms = config.alarms.all().into_iter().map(|alarm| keys::alarm(alarm.as_str()));
     let services =
-        Colour::BOTH.map(|colour| keys::ecs(&format!("{}/{}", config.cluster, config.engine.service(colour))));
+        ecs_services(config).into_iter().map(|(cluster, service)| keys::ecs(&format!("{cluster}/{service}")));
     repositories.chain(alarms).chain(services).map(|pk| keys::member(pk, &config.name)).collect()
 }

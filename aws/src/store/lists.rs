@@ -6,9 +6,18 @@ use shared::ids::ServiceName;
 use shared::ports::StoreError;
 use tokio::task::JoinSet;
 
-use super::items::{Item, get_text, text};
+use super::items::{Item, get_json, get_text, text};
 use super::{Table, keys};
 use crate::errors::During;
+
+/// A configured service, as the directory has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: ServiceName,
+    /// Cluster and name of its ECS services; none: an older release applied it.
+    pub ecs: Option<Vec<(String, String)>>,
+}
 
 impl Table {
     /// Every configured service, in the order of their names.
@@ -17,6 +26,21 @@ impl Table {
     /// The table could not be read.
     pub async fn services(&self) -> Result<Vec<ServiceName>, StoreError> {
         self.shards(keys::directory_shard).await
+    }
+
+    /// Every configured service with its ECS services, in the order of their names.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    pub async fn directory(&self) -> Result<Vec<Listed>, StoreError> {
+        let items = self.sharded(keys::directory_shard).await?;
+        let listed = items.iter().filter_map(|item| {
+            let ecs = get_json::<Vec<(String, String)>>(item, "ecs").ok();
+            Some(Listed { name: ServiceName::from(get_text(item, "sk")?), ecs })
+        });
+        let mut listed: Vec<Listed> = listed.collect();
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(listed)
     }
 
     /// Every service that has something to do, read consistently: what was recorded before is in it.
@@ -52,17 +76,23 @@ impl Table {
     }
 
     async fn shards(&self, pk: fn(u64) -> String) -> Result<Vec<ServiceName>, StoreError> {
+        let items = self.sharded(pk).await?;
+        let names: BTreeSet<ServiceName> =
+            items.iter().filter_map(|item| get_text(item, "sk")).map(ServiceName::from).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    async fn sharded(&self, pk: fn(u64) -> String) -> Result<Vec<Item>, StoreError> {
         let mut queries = JoinSet::new();
         for shard in 0..keys::SHARDS {
             let table = self.clone();
             queries.spawn(async move { table.query(pk(shard), "", None).await });
         }
-        let mut names = BTreeSet::new();
+        let mut all = Vec::new();
         while let Some(done) = queries.join_next().await {
-            let items = done.map_err(|error| StoreError::Unavailable(error.to_string()))??;
-            names.extend(items.iter().filter_map(|item| get_text(item, "sk")).map(ServiceName::from));
+            all.extend(done.map_err(|error| StoreError::Unavailable(error.to_string()))??);
         }
-        Ok(names.into_iter().collect())
+        Ok(all)
     }
 
     async fn members(&self, pk: String) -> Result<Vec<ServiceName>, StoreError> {

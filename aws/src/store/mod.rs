@@ -25,6 +25,7 @@ use items::{Item, get_json, json, key_item, put, text, update};
 pub use config::ApplyError;
 pub use history::{StoredNotice, notice_of};
 pub use keys::Key;
+pub use lists::Listed;
 
 /// One action of a transaction, or why it could not be written down.
 type Built = Result<TransactWriteItem, StoreError>;

@@ -1,40 +1,78 @@
 //! On a schedule: can every configured service still scale? Tells what is news; changes nothing.
 
+use std::collections::BTreeMap;
+
 use aws::lambda::{Unit, Wiring, emf, event as event_of};
-use aws::round::{Checked, round};
+use aws::part::{Part, TOGETHER, parts};
+use aws::round::{Checked, Known, round};
 use lambda_runtime::{Error, LambdaEvent};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::ids::ServiceName;
 use shared::intake::{self, Event};
 use shared::notice::{Milestone, Notice};
 use shared::ports::{Clock, HistoryEntry};
+use shared::scaling::FindingKind;
 use tracing::{Instrument, info, info_span, warn};
 
-/// Handles one tick. Err only where running it again can help.
-pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<(), Error> {
+/// Handles one tick, or parts of a round. Err only where running it again can help.
+pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    if let Some(records) = event.payload.get("Records").and_then(Value::as_array) {
+        return Ok(batch(wiring, records).await);
+    }
     let span = info_span!("scaling", event = intake::id(&event.payload));
     async {
         match event_of(&event.payload) {
-            Some(Event::Tick) => check_all(wiring).await,
-            Some(other) => {
-                warn!(?other, "not a tick: this function's rule is wrong");
-                Ok(())
-            }
-            None => Ok(()),
+            Some(Event::Tick) => all(wiring).await?,
+            Some(other) => warn!(?other, "not a tick: this function's rule is wrong"),
+            None => {}
         }
+        Ok(Value::Null)
     }
     .instrument(span)
     .await
 }
 
-async fn check_all(wiring: &Wiring) -> Result<(), Error> {
-    let services = wiring.table.services().await?;
-    let round = round(&wiring.world, &wiring.table, &services).await;
-    let (mut open, mut unread) = (0, 0);
+/// Few services are looked at here and now, many in parts: one invocation need not be long enough for all of them.
+async fn all(wiring: &Wiring) -> Result<(), Error> {
+    let listed = wiring.table.directory().await?;
+    if listed.len() <= TOGETHER {
+        let services: Vec<ServiceName> = listed.into_iter().map(|listed| listed.name).collect();
+        check(wiring, &services, &Known::new()).await;
+        return Ok(());
+    }
+    let (parts, calls) = parts(&wiring.world, &listed).await;
+    info!(services = listed.len(), parts = parts.len(), "a round in parts");
+    for part in &parts {
+        wiring.parts.send(part).await?;
+    }
+    emf(&[], &[("CallsMade", Unit::Count, calls as f64)]);
+    Ok(())
+}
+
+/// Answers which messages must come back: none that was looked at, since what a look could not do the next round does.
+async fn batch(wiring: &Wiring, records: &[Value]) -> Value {
+    for record in records {
+        let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default();
+        let span = info_span!("part", event = text("messageId"));
+        match Part::parse(text("body")) {
+            Ok(part) => check(wiring, &part.services, &part.policies).instrument(span).await,
+            Err(error) => span.in_scope(|| warn!(error, "dropped: not a message of ours")),
+        }
+    }
+    json!({ "batchItemFailures": [] })
+}
+
+async fn check(wiring: &Wiring, services: &[ServiceName], known: &Known) {
+    let round = round(&wiring.world, &wiring.table, services, known).await;
+    let (mut open, mut unread) = (BTreeMap::<FindingKind, u32>::new(), 0);
     for (service, checked) in &round.checked {
         let span = info_span!("service", service = %service);
         match checked {
-            Ok(checked) => open += note(wiring, service, checked).instrument(span).await,
+            Ok(checked) => {
+                for kind in note(wiring, service, checked).instrument(span).await {
+                    *open.entry(kind).or_default() += 1;
+                }
+            }
             Err(why) => {
                 unread += 1;
                 span.in_scope(|| warn!(why, "could not be checked; the next run will"));
@@ -43,20 +81,22 @@ async fn check_all(wiring: &Wiring) -> Result<(), Error> {
     }
     let metrics = [
         ("ServicesChecked", Unit::Count, (services.len() - unread) as f64),
-        ("Findings", Unit::Count, open as f64),
+        ("Findings", Unit::Count, open.values().copied().map(f64::from).sum()),
         ("CallsMade", Unit::Count, round.calls as f64),
     ];
     emf(&[], &metrics);
-    Ok(())
+    for (kind, open) in open {
+        emf(&[("Kind", kind.name())], &[("OpenFindings", Unit::Count, f64::from(open))]);
+    }
 }
 
-/// Remembers what was found of a service and tells what is news. How many findings are open.
-async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked) -> usize {
+/// Remembers what was found of a service and tells what is news. What is open.
+async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked) -> Vec<FindingKind> {
     let now = wiring.clock.now();
     let mut memory = checked.memory.clone();
-    let news = memory.note(&checked.judged, now);
-    let open = memory.told(now).len();
-    info!(findings = checked.judged.found.len(), open, "checked");
+    let news = memory.note(&checked.judged, now, wiring.env.margins.look);
+    let open: Vec<FindingKind> = memory.told(now).iter().map(|open| open.finding.kind()).collect();
+    info!(findings = checked.judged.found.len(), open = open.len(), "checked");
     if memory == checked.memory {
         return open;
     }

@@ -142,6 +142,12 @@ impl World {
         Ok(json!({}))
     }
 
+    /// An alarm that another service of AWS makes for itself.
+    pub(crate) fn put_own_alarm(&mut self, call: &Call<'_>, alarm: &Value) -> Answer {
+        let call = Call { service: Service::CloudWatch, operation: "PutMetricAlarm", input: alarm, ..*call };
+        self.put_metric_alarm(&call, In::new(Service::CloudWatch, alarm))
+    }
+
     pub(super) fn put_metric_alarm(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
         let watch = watch(call, input)?;
         self.put_alarm(call, input, Kind::Metric(watch))

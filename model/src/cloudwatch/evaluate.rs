@@ -232,9 +232,27 @@ impl World {
             if let Some(alarm) = self.cloudwatch.alarms.get_mut(&name) {
                 alarm.next = Some(next);
             }
+            let latest = slots.iter().find_map(|slot| slot.value);
             if let Some(judgement) = judgement {
                 self.change_state(&name, judgement, now);
             }
+            if let (State::Alarm, Some(value)) = (state, latest) {
+                self.carry_out(&name, value, now);
+            }
+        }
+    }
+
+    /// The scaling policies among the actions of an alarm that fires.
+    fn carry_out(&mut self, name: &str, value: f64, now: Millis) {
+        let Some(alarm) = self.cloudwatch.alarms.get(name).filter(|alarm| alarm.enabled) else { return };
+        let actions = alarm.doc.get("AlarmActions").and_then(Value::as_array).into_iter().flatten();
+        let policies: Vec<String> = actions
+            .filter_map(Value::as_str)
+            .filter(|action| action.contains(":scalingPolicy:"))
+            .map(str::to_owned)
+            .collect();
+        for policy in policies {
+            self.policy_acts(&policy, name, value, now);
         }
     }
 

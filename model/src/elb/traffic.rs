@@ -273,6 +273,9 @@ impl World {
                 }
             }
         }
+        if let (false, Some(target)) = (answered.elb_generated, &answered.target_id) {
+            self.note_served(target, tally.times);
+        }
     }
 
     /// Sends requests (GET /) without a network, answers them from the tasks' manners, counts them, and returns the statuses.

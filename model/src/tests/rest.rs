@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::Stage;
-use crate::Service::{AutoScaling, Ecr, Ecs, Elb, SecretsManager, Sns, Sts};
+use crate::Millis;
+use crate::Service::{AutoScaling, CloudWatch, Ecr, Ecs, Elb, SecretsManager, Sns, Sts};
 
 fn target(extra: Value) -> Value {
     let mut input = json!({
@@ -52,22 +53,115 @@ fn the_autoscaler_does_not_scale_in_while_a_deployment_runs() {
     assert_eq!(stage.world.scale("service/prod/blue", 3, now), Some(3));
 }
 
-#[test]
-fn policies_are_kept_and_shown() {
+/// Long times in coarse steps.
+fn run(stage: &mut Stage, millis: Millis) {
+    let end = stage.now + millis;
+    while stage.now < end {
+        stage.now += 5_000;
+        stage.happened.extend(stage.world.tick(stage.now));
+        stage.world.answer_probes(stage.now);
+    }
+}
+
+fn tracking(more: Value) -> Value {
+    let mut policy = json!({
+        "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": {
+            "TargetValue": 60.0,
+            "PredefinedMetricSpecification": { "PredefinedMetricType": "ECSServiceAverageCPUUtilization" },
+        },
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        policy["TargetTrackingScalingPolicyConfiguration"][name] = value.clone();
+    }
+    policy
+}
+
+/// A service that scales from 1 to 6, with one task.
+fn scaled(policy: Value) -> Stage {
     let mut stage = Stage::new();
     let group = stage.blue.clone();
     stage.service("blue", &group, json!({}));
-    let tracking = json!({
-        "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
-        "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 60.0 },
-    });
-    assert_eq!(stage.refused(AutoScaling, "PutScalingPolicy", target(tracking.clone())), "ObjectNotFoundException");
+    assert_eq!(stage.refused(AutoScaling, "PutScalingPolicy", target(policy.clone())), "ObjectNotFoundException");
     stage.ok(AutoScaling, "RegisterScalableTarget", target(json!({ "MinCapacity": 1, "MaxCapacity": 6 })));
-    stage.ok(AutoScaling, "PutScalingPolicy", target(tracking));
+    stage.ok(AutoScaling, "PutScalingPolicy", target(policy));
+    stage
+}
+
+fn alarms(stage: &mut Stage) -> Vec<Value> {
     let shown = stage.ok(AutoScaling, "DescribeScalingPolicies", json!({ "ServiceNamespace": "ecs" }));
-    let policy = &shown["ScalingPolicies"][0];
-    assert_eq!(policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"], 60.0);
-    assert_eq!(policy["Alarms"].as_array().map(Vec::len), Some(2));
+    let names: Vec<Value> = shown["ScalingPolicies"][0]["Alarms"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|alarm| alarm["AlarmName"].clone())
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let shown = stage.ok(CloudWatch, "DescribeAlarms", json!({ "AlarmNames": names }));
+    shown["MetricAlarms"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_tracking_policy_has_two_alarms_that_live_as_long_as_it_does() {
+    let mut stage = scaled(tracking(json!({})));
+    let made = alarms(&mut stage);
+    let thresholds: Vec<&Value> = made.iter().map(|alarm| &alarm["Threshold"]).collect();
+    assert_eq!(thresholds, [&json!(60.0), &json!(54.0)]);
+    assert_eq!(made[0]["Dimensions"][1], json!({ "Name": "ServiceName", "Value": "blue" }));
+    assert!(made[0]["AlarmActions"][0].as_str().unwrap_or_default().contains(":scalingPolicy:"));
+    // Put again it keeps their names.
+    stage.ok(AutoScaling, "PutScalingPolicy", target(tracking(json!({ "TargetValue": 50.0 }))));
+    let again = alarms(&mut stage);
+    assert_eq!((&again[0]["AlarmName"], &again[0]["Threshold"]), (&made[0]["AlarmName"], &json!(50.0)));
+    stage.ok(AutoScaling, "DeleteScalingPolicy", target(json!({ "PolicyName": "cpu" })));
+    let left = stage.ok(CloudWatch, "DescribeAlarms", json!({ "AlarmNamePrefix": "TargetTracking" }));
+    assert_eq!(left["MetricAlarms"], json!([]));
+}
+
+#[test]
+fn a_load_scales_the_service_out_and_its_end_scales_it_in() {
+    let mut stage = scaled(tracking(json!({ "ScaleOutCooldown": 60, "ScaleInCooldown": 60 })));
+    let desired = |stage: &mut Stage| stage.look("blue")["desiredCount"].clone();
+    run(&mut stage, 600_000);
+    let at_rest = desired(&mut stage);
+    stage.world.set_load("prod", "blue", 200.0);
+    run(&mut stage, 900_000);
+    assert_eq!(desired(&mut stage), 4, "200 % over four tasks is below 60 %, and was {at_rest}");
+    stage.world.set_load("prod", "blue", 900.0);
+    run(&mut stage, 900_000);
+    assert_eq!(desired(&mut stage), 6, "its maximum");
+    let ask = json!({ "ServiceNamespace": "ecs", "IncludeNotScaledActivities": true });
+    let all = stage.ok(AutoScaling, "DescribeScalingActivities", ask)["ScalingActivities"].clone();
+    assert_eq!(all[0]["NotScaledReasons"][0]["Code"], "AlreadyAtMaxCapacity");
+    let scaled = stage.ok(AutoScaling, "DescribeScalingActivities", json!({ "ServiceNamespace": "ecs" }));
+    assert_eq!(scaled["ScalingActivities"][0]["StatusCode"], "Successful");
+    stage.world.set_load("prod", "blue", 0.0);
+    run(&mut stage, 3_600_000);
+    assert_eq!(desired(&mut stage), 1, "fifteen minutes below nine tenths of it");
+}
+
+#[test]
+fn requests_are_load() {
+    let mut stage = scaled(tracking(json!({})));
+    run(&mut stage, 120_000);
+    let cpu = |stage: &mut Stage| {
+        let now = stage.now;
+        let input = json!({
+            "Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Statistics": ["Average"], "Period": 60,
+            "Dimensions": [{ "Name": "ClusterName", "Value": "prod" }, { "Name": "ServiceName", "Value": "blue" }],
+            "StartTime": (now - 300_000) as f64 / 1_000.0, "EndTime": now as f64 / 1_000.0,
+        });
+        let points = stage.ok(CloudWatch, "GetMetricStatistics", input)["Datapoints"].clone();
+        let values = points.as_array().into_iter().flatten().filter_map(|point| point["Average"].as_f64());
+        values.fold(0.0, f64::max)
+    };
+    let before = cpu(&mut stage);
+    let (listener, now) = (stage.listener.clone(), stage.now);
+    stage.world.send_traffic(&listener, 3_000, now);
+    run(&mut stage, 240_000);
+    assert!(before < 5.0 && cpu(&mut stage) > 20.0, "{before} then {}", cpu(&mut stage));
 }
 
 #[test]

@@ -93,11 +93,25 @@ fn service(typed: &ServiceTyped) -> Result<ServiceConfig, ConfigError> {
 }
 
 fn scaling(typed: Option<&ScalingTyped>) -> Result<Scaling, String> {
-    let Some(ScalingTyped { min, max, ignore }) = typed.cloned() else { return Ok(Scaling::default()) };
+    let Some(ScalingTyped { min, max, cpu_target, memory_target, requests_per_target, ignore }) = typed.cloned() else {
+        return Ok(Scaling::default());
+    };
+    for (key, percent) in [("cpuTarget", cpu_target), ("memoryTarget", memory_target)] {
+        if let Some(level) = percent.filter(|level| f64::from(*level) > 100.0) {
+            return Err(format!("{key} {level} is more than 100 percent"));
+        }
+    }
     match (min, max) {
         (Some(min), Some(max)) if min > max => Err(format!("min {min} is more than max {max}")),
         (_, Some(0)) => Err("max 0 lets nothing run".to_owned()),
-        (_, _) => Ok(Scaling { min, max, ignore: ignore.into_iter().collect() }),
+        (_, _) => Ok(Scaling {
+            min,
+            max,
+            cpu_target,
+            memory_target,
+            requests_per_target,
+            ignore: ignore.into_iter().collect(),
+        }),
     }
 }
 

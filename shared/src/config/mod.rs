@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, Colour, RouteArn, ServiceName};
-use crate::scaling::FindingKind;
+use crate::scaling::{FindingKind, Level};
 use crate::strategy::Step;
 use crate::time::Span;
 
@@ -191,6 +191,15 @@ pub struct Scaling {
     /// The highest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
+    /// The CPU, in percent, that a target tracking policy should keep; none: whatever there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_target: Option<Level>,
+    /// The memory, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_target: Option<Level>,
+    /// Requests per target and minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_target: Option<Level>,
     /// Kinds of findings that are meant so and not told.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ignore: BTreeSet<FindingKind>,

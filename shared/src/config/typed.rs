@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, RouteArn, ServiceName};
-use crate::scaling::FindingKind;
+use crate::scaling::{FindingKind, Level};
 use crate::strategy::Share;
 use crate::time::Span;
 
@@ -350,6 +350,15 @@ pub struct ScalingTyped {
     /// The highest (default: whatever it has).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
+    /// The CPU, in percent, that a target tracking policy should keep (default: whatever there is).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_target: Option<Level>,
+    /// The memory, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_target: Option<Level>,
+    /// Requests per target and minute, as ALBRequestCountPerTarget counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_target: Option<Level>,
     /// Kinds of findings that are meant so and not told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<FindingKind>,

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Differs, Trouble};
 use crate::observation::Suspended;
 use crate::time::Span;
 
@@ -80,6 +81,11 @@ kinds! {
     Suspended "suspended" "Scaling is suspended on the live side.";
     RunningBelowDesired "runningBelowDesired" "Fewer tasks run than are wanted, for a while.";
     IdleNotAtRest "idleNotAtRest" "The scalable target of the idle colour would start tasks there.";
+    NoPolicy "noPolicy" "It has a scalable target, and no policy that moves it.";
+    OtherTarget "otherTarget" "The policies' targets are not those of flipback.yaml.";
+    PolicyAlarms "policyAlarms" "A policy's alarms do not set it off.";
+    DrainedGroup "drainedGroup" "A policy counts the requests of a target group without the service's traffic.";
+    MixedPolicies "mixedPolicies" "Step scaling and target tracking move the same count.";
 }
 
 impl FindingKind {
@@ -91,6 +97,7 @@ impl FindingKind {
             | FindingKind::BelowMin
             | FindingKind::RunningBelowDesired
             | FindingKind::Unreadable
+            | FindingKind::PolicyAlarms
             | FindingKind::IdleNotAtRest => Span::mins(10),
             FindingKind::Gone
             | FindingKind::NoScalableTarget
@@ -98,7 +105,11 @@ impl FindingKind {
             | FindingKind::MinIsMax
             | FindingKind::MinZero
             | FindingKind::MaxBelowDesired
-            | FindingKind::Suspended => Span(0),
+            | FindingKind::Suspended
+            | FindingKind::NoPolicy
+            | FindingKind::OtherTarget
+            | FindingKind::DrainedGroup
+            | FindingKind::MixedPolicies => Span(0),
         }
     }
 
@@ -115,7 +126,12 @@ impl FindingKind {
             | FindingKind::MinZero
             | FindingKind::MaxBelowDesired
             | FindingKind::BelowMin
-            | FindingKind::IdleNotAtRest => None,
+            | FindingKind::IdleNotAtRest
+            | FindingKind::NoPolicy
+            | FindingKind::OtherTarget
+            | FindingKind::PolicyAlarms
+            | FindingKind::DrainedGroup
+            | FindingKind::MixedPolicies => None,
         }
     }
 }
@@ -208,6 +224,34 @@ pub enum What {
         /// What is suspended.
         flags: Suspended,
     },
+    /// See [`FindingKind::NoPolicy`].
+    NoPolicy,
+    /// See [`FindingKind::OtherTarget`].
+    OtherTarget {
+        /// Which, and how.
+        differs: Vec<Differs>,
+    },
+    /// See [`FindingKind::PolicyAlarms`].
+    PolicyAlarms {
+        /// Policy by policy.
+        troubles: Vec<Trouble>,
+    },
+    /// See [`FindingKind::DrainedGroup`].
+    DrainedGroup {
+        /// The policy.
+        policy: String,
+        /// The target group, as an ARN's suffix.
+        group: String,
+        /// It is one of two that take turns; else it is none of the service's.
+        turns: bool,
+    },
+    /// See [`FindingKind::MixedPolicies`].
+    MixedPolicies {
+        /// A step scaling policy.
+        steps: String,
+        /// A target tracking policy.
+        tracking: String,
+    },
 }
 
 impl Finding {
@@ -227,6 +271,11 @@ impl Finding {
             What::Suspended { .. } => FindingKind::Suspended,
             What::RunningBelowDesired { .. } => FindingKind::RunningBelowDesired,
             What::IdleNotAtRest { .. } => FindingKind::IdleNotAtRest,
+            What::NoPolicy => FindingKind::NoPolicy,
+            What::OtherTarget { .. } => FindingKind::OtherTarget,
+            What::PolicyAlarms { .. } => FindingKind::PolicyAlarms,
+            What::DrainedGroup { .. } => FindingKind::DrainedGroup,
+            What::MixedPolicies { .. } => FindingKind::MixedPolicies,
         }
     }
 
@@ -244,100 +293,12 @@ impl Finding {
             | What::MinZero { .. }
             | What::AtMax { .. }
             | What::Suspended { .. }
-            | What::RunningBelowDesired { .. } => Severity::Warning,
-            What::BelowMin { .. } | What::IdleNotAtRest { .. } => Severity::Info,
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn remedy(&self, cluster: &str) -> String {
-        let register = |bounds: &str| {
-            format!(
-                "aws application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension \
-                 ecs:service:DesiredCount --resource-id service/{cluster}/{} {bounds}",
-                self.service
-            )
-        };
-        match &self.what {
-            What::Unreadable { .. } => "give Flipback's role what it lacks, or wait where AWS throttles".to_owned(),
-            What::Gone => "create it, or take it out of flipback.yaml and apply that".to_owned(),
-            What::NoScalableTarget => format!("register one: {}", register("--min-capacity MIN --max-capacity MAX")),
-            What::OtherBounds { wanted_min, wanted_max, .. } => {
-                register(&format!("--min-capacity {wanted_min} --max-capacity {wanted_max}"))
-            }
-            What::MinIsMax { bound } => {
-                format!("raise the maximum: {}", register(&format!("--max-capacity {}", bound * 2)))
-            }
-            What::MinZero { .. } => format!("keep two at least: {}", register("--min-capacity 2")),
-            What::MaxBelowDesired { desired, .. } => {
-                format!("raise the maximum before anything scales: {}", register(&format!("--max-capacity {desired}")))
-            }
-            What::BelowMin { min, .. } => {
-                format!("somebody set the count by hand; scaling brings it to {min} at its next step")
-            }
-            What::AtMax { max } => format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2))),
-            What::Suspended { .. } => register(
-                "--suspended-state DynamicScalingInSuspended=false,DynamicScalingOutSuspended=false,\
-                 ScheduledScalingSuspended=false",
-            ),
-            What::RunningBelowDesired { why: Some(_), .. } => "mend what ECS says; it tries again by itself".to_owned(),
-            What::RunningBelowDesired { why: None, .. } => {
-                format!("aws ecs describe-services --cluster {cluster} --services {} shows its events", self.service)
-            }
-            What::IdleNotAtRest { .. } => format!(
-                "put it to rest: {}",
-                register(
-                    "--min-capacity 0 --suspended-state DynamicScalingInSuspended=true,DynamicScalingOutSuspended=true,\
-                     ScheduledScalingSuspended=true"
-                )
-            ),
-        }
-    }
-}
-
-/// What is suspended, in words.
-fn suspended(flags: Suspended) -> String {
-    let names =
-        [(flags.scale_out, "scaling out"), (flags.scale_in, "scaling in"), (flags.scheduled, "scheduled scaling")];
-    let set: Vec<&str> = names.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
-    if set.is_empty() { "nothing".to_owned() } else { set.join(", ") }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let service = &self.service;
-        match &self.what {
-            What::Unreadable { why } => write!(f, "{service} cannot be checked: {why}"),
-            What::Gone => write!(f, "there is no active ECS service {service}"),
-            What::NoScalableTarget => write!(f, "{service} has no scalable target: it cannot scale"),
-            What::OtherBounds { min, max, wanted_min, wanted_max } => {
-                write!(
-                    f,
-                    "{service} scales from {min} to {max} tasks; flipback.yaml wants {wanted_min} to {wanted_max}"
-                )
-            }
-            What::MinIsMax { bound } => write!(f, "{service} has min = max = {bound}: it cannot scale"),
-            What::MinZero { max } => write!(f, "{service} scales from 0 to {max} tasks: it may be left without any"),
-            What::MaxBelowDesired { desired, max } => write!(
-                f,
-                "{service} wants {desired} tasks and its maximum is {max}: the next step of scaling takes {} away",
-                desired - max
-            ),
-            What::BelowMin { desired, min } => {
-                write!(f, "{service} wants {desired} tasks, below its minimum of {min}")
-            }
-            What::AtMax { max } => write!(f, "{service} is at its maximum of {max} tasks: it cannot grow any more"),
-            What::Suspended { flags } => write!(f, "{service} is live, and suspended is {}", suspended(*flags)),
-            What::RunningBelowDesired { running, pending, desired, why } => {
-                write!(f, "{service} runs {running} of {desired} tasks, {pending} pending")?;
-                why.as_ref().map_or(Ok(()), |why| write!(f, "; ECS says: {why}"))
-            }
-            What::IdleNotAtRest { min, flags } => write!(
-                f,
-                "{service} rests, and its scalable target may start tasks there: min {min}, suspended is {}",
-                suspended(*flags)
-            ),
+            | What::RunningBelowDesired { .. }
+            | What::NoPolicy
+            | What::OtherTarget { .. }
+            | What::PolicyAlarms { .. }
+            | What::DrainedGroup { .. } => Severity::Warning,
+            What::BelowMin { .. } | What::IdleNotAtRest { .. } | What::MixedPolicies { .. } => Severity::Info,
         }
     }
 }

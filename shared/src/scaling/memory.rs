@@ -29,6 +29,9 @@ pub struct Open {
     pub seen: u32,
     /// In how many looks since it was not.
     pub missed: u32,
+    /// When a look was counted last.
+    #[serde(default)]
+    pub counted: Time,
     /// How bad it was when it was told last; none: it was not yet.
     pub told: Option<Severity>,
 }
@@ -69,8 +72,9 @@ impl News {
 }
 
 impl Memory {
-    /// Takes note of a look; what of it is news. The same look twice tells nothing twice.
-    pub fn note(&mut self, judged: &Judged, now: Time) -> News {
+    /// Takes note of a look; what of it is news. Looks come twice where a message does: what comes sooner than `apart` after the
+    /// last one counts for nothing.
+    pub fn note(&mut self, judged: &Judged, now: Time, apart: Span) -> News {
         let mut news = News::default();
         for finding in &judged.found {
             let key = (finding.kind(), finding.role);
@@ -78,17 +82,24 @@ impl Memory {
                 Some(open) => {
                     open.finding = finding.clone();
                     open.missed = 0;
-                    open.seen = (open.seen + 1).min(LOOKS);
+                    if open.seen < LOOKS && now.since(open.counted) >= apart {
+                        open.seen += 1;
+                        open.counted = now;
+                    }
                 }
-                None => self.open.push(Open { finding: finding.clone(), since: now, seen: 1, missed: 0, told: None }),
+                None => {
+                    let finding = finding.clone();
+                    self.open.push(Open { finding, since: now, seen: 1, missed: 0, counted: now, told: None });
+                }
             }
         }
         let mut kept = Vec::new();
         for mut open in std::mem::take(&mut self.open) {
             let (key, found) =
                 (open.key(), judged.found.iter().any(|finding| (finding.kind(), finding.role) == open.key()));
-            if !found && !judged.unknown.contains(&key) {
+            if !found && !judged.unknown.contains(&key) && now.since(open.counted) >= apart {
                 open.missed += 1;
+                open.counted = now;
             }
             if open.missed >= LOOKS || open.missed > 0 && open.told.is_none() {
                 if open.told.is_some() {

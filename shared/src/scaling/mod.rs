@@ -6,12 +6,17 @@
 mod finding;
 mod judge;
 mod memory;
+mod policy;
 mod sight;
+mod trouble;
+mod words;
 
 pub use finding::{Finding, FindingKind, Role, Severity, What};
 pub use judge::{Judged, judge};
 pub use memory::{Memory, News, Open};
+pub use policy::{Level, Metric, Moves, Policy, PolicyAlarm};
 pub use sight::{Counts, Sight, Subject, live, subjects};
+pub use trouble::{AlarmTrouble, Differs, Trouble};
 
 #[cfg(test)]
 mod tests;

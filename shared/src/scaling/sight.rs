@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Role;
+use super::{Policy, PolicyAlarm, Role};
 use crate::config::ServiceConfig;
 use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading, ScalingReading};
@@ -36,6 +36,12 @@ pub struct Counts {
     pub deploying: bool,
     /// The newest service event that tells of a failure, if there is one, with its time.
     pub trouble: Option<(Time, String)>,
+    /// Its target groups, those that take turns with them included.
+    #[serde(default)]
+    pub groups: BTreeSet<TargetGroupArn>,
+    /// Two target groups take turns: ECS's own blue/green.
+    #[serde(default)]
+    pub turns: bool,
 }
 
 /// What was read.
@@ -48,6 +54,12 @@ pub struct Sight {
     pub services: BTreeMap<String, Reading<Option<Counts>>>,
     /// Their scalable targets; none: there is none.
     pub targets: BTreeMap<String, Reading<Option<ScalingReading>>>,
+    /// Their scaling policies; what is not there was not read.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Reading<Vec<Policy>>>,
+    /// The alarms of those, by name; none: there is none of this name.
+    #[serde(default)]
+    pub alarms: BTreeMap<String, Reading<Option<PolicyAlarm>>>,
 }
 
 /// Which ECS services to look at, and what each is now. None: which colour is live is not known from the saved status; the routes

@@ -1,5 +1,7 @@
 //! For each kind what opens it, what must not, and what closes it; and the memory's hysteresis.
 
+mod policies;
+
 use super::*;
 use crate::config::{ServiceConfig, parse};
 use crate::decide::fixture::{NATIVE, Scene};
@@ -7,8 +9,10 @@ use crate::ids::Colour;
 use crate::observation::{Reading, ScalingReading, Suspended};
 use crate::rollout::Status;
 use crate::time::{Span, Time};
+use std::collections::BTreeMap;
 
 const NOW: Time = Time(1_800_000_000_000);
+const APART: Span = Span::secs(15);
 
 fn native(scaling: &str) -> ServiceConfig {
     parse(&format!("{NATIVE}    scaling: {scaling}\n")).expect("the fixture parses").remove(0)
@@ -28,6 +32,8 @@ fn sight(counts: Counts, target: Option<ScalingReading>) -> Sight {
         at: NOW,
         services: [(name.clone(), Reading::Known(Some(counts)))].into(),
         targets: [(name, Reading::Known(target))].into(),
+        policies: BTreeMap::new(),
+        alarms: BTreeMap::new(),
     }
 }
 
@@ -142,6 +148,8 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
             (name(Colour::Green), Reading::Known(Some(ScalingReading { min, max: 10, suspended }))),
         ]
         .into(),
+        policies: BTreeMap::new(),
+        alarms: BTreeMap::new(),
     };
     let found = |status: &Status, sight: &Sight| {
         let both = subjects(&scene.config, status, Some(Colour::Blue)).expect("both");
@@ -177,7 +185,7 @@ impl Days {
 
     fn judge(&mut self, judged: &Judged) -> (usize, usize) {
         self.now = self.now.plus(Span::mins(5));
-        let news = self.memory.note(judged, self.now);
+        let news = self.memory.note(judged, self.now, APART);
         (news.opened.len(), news.closed.len())
     }
 }
@@ -195,6 +203,20 @@ fn a_finding_opens_once_in_its_second_look_and_closes_once_in_the_second_without
     assert_eq!(days.memory, Memory::default());
     assert_eq!(days.look(&bad), (0, 0), "a look that may have been stale");
     assert_eq!(days.look(&good), (0, 0), "and nothing of it is told");
+}
+
+#[test]
+fn a_look_that_comes_twice_counts_once() {
+    let (bad, good) = (judged(&native("{}"), &sight(counts(4, 4), None)), Judged::default());
+    let mut memory = Memory::default();
+    let mut note = |judged: &Judged, seconds: u64| {
+        let news = memory.note(judged, NOW.plus(Span::secs(seconds)), APART);
+        (news.opened.len(), news.closed.len())
+    };
+    assert_eq!((note(&bad, 0), note(&bad, 1)), ((0, 0), (0, 0)));
+    assert_eq!((note(&bad, 300), note(&bad, 301)), ((1, 0), (0, 0)));
+    assert_eq!((note(&good, 600), note(&good, 601)), ((0, 0), (0, 0)));
+    assert_eq!(note(&good, 900), (0, 1));
 }
 
 #[test]
@@ -249,9 +271,9 @@ fn a_colour_that_takes_over_brings_its_finding_along() {
 fn sentences_say_how_bad_since_when_and_what_to_do() {
     let mut memory = Memory::default();
     let found = judged(&native("{}"), &sight(counts(9, 9), Some(target(2, 8))));
-    memory.note(&found, NOW);
+    memory.note(&found, NOW, APART);
     let later = NOW.plus(Span::mins(5));
-    let news = memory.note(&found, later);
+    let news = memory.note(&found, later, APART);
     let (opened, closed) = news.sentences("production", later);
     assert_eq!(closed, Vec::<String>::new());
     assert!(opened[0].starts_with("critical: shop-api wants 9 tasks and its maximum is 8"), "{opened:?}");

@@ -1,6 +1,10 @@
 //! What is wrong with what was read.
 
+mod policies;
+
 use std::collections::BTreeSet;
+
+use policies::OF_POLICIES;
 
 use super::{Counts, Finding, FindingKind, Role, Sight, Subject, What};
 use crate::config::ServiceConfig;
@@ -44,6 +48,8 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         judged.found.push(Finding { role: subject.role, service: subject.service.clone(), what });
     };
     let mut unknown: Vec<FindingKind> = Vec::new();
+    // Told once, however much of it cannot be read.
+    let mut unread: Option<&String> = None;
     let counts = match sight.services.get(&subject.service) {
         Some(Reading::Known(Some(counts))) => Some(counts),
         Some(Reading::Known(None)) => {
@@ -51,7 +57,7 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
             return;
         }
         Some(Reading::Unknown(why)) => {
-            find(What::Unreadable { why: why.clone() });
+            unread = Some(why);
             None
         }
         None => None,
@@ -70,16 +76,32 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
             } else if target.suspended != Suspended::default() {
                 find(What::Suspended { flags: target.suspended });
             }
+            match sight.policies.get(&subject.service) {
+                Some(Reading::Known(all)) => {
+                    let (found, not_known) = policies::judge(config, subject, target, counts, all, sight);
+                    found.into_iter().for_each(&mut find);
+                    unknown.extend(not_known);
+                }
+                Some(Reading::Unknown(why)) => {
+                    unread = unread.or(Some(why));
+                    unknown.extend(OF_POLICIES);
+                }
+                None => unknown.extend(OF_POLICIES),
+            }
         }
         Some(Reading::Known(None)) => find(What::NoScalableTarget),
         Some(Reading::Unknown(why)) => {
-            // Where the service cannot be read either, once is enough.
-            if counts.is_some() {
-                find(What::Unreadable { why: why.clone() });
-            }
+            unread = unread.or(Some(why));
             unknown.extend(OF_TARGETS);
+            unknown.extend(OF_POLICIES);
         }
-        None => unknown.extend(OF_TARGETS),
+        None => {
+            unknown.extend(OF_TARGETS);
+            unknown.extend(OF_POLICIES);
+        }
+    }
+    if let Some(why) = unread {
+        find(What::Unreadable { why: why.clone() });
     }
     match counts {
         Some(counts) if rolling || counts.deploying => unknown.push(FindingKind::RunningBelowDesired),

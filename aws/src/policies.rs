@@ -1,0 +1,205 @@
+//! Scaling policies, and the alarms that set them off, for a round of the scaling check.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_applicationautoscaling::Client;
+use aws_sdk_applicationautoscaling::types::{
+    CustomizedMetricSpecification, MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension,
+    ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+};
+use shared::observation::Reading;
+use shared::scaling::{Level, Metric, Moves, Policy, PolicyAlarm};
+
+use crate::alarms;
+use crate::clients::Clients;
+use crate::errors::{During, Failure};
+
+const CALL: &str = "application-autoscaling:DescribeScalingPolicies";
+/// So many services are asked for one by one. For more all policies of the account are listed, ten in a page: a page takes one
+/// resource's only.
+const ONE_BY_ONE: usize = 10;
+/// The most names in one DescribeAlarms (CloudWatch API).
+const ALARMS: usize = 100;
+
+/// Policies by resource (`service/CLUSTER/SERVICE`).
+pub(crate) type Policies = BTreeMap<String, Reading<Vec<Policy>>>;
+
+/// The policies of these resources, those that are known already as they are, and how many calls that took.
+pub(crate) async fn read(clients: &Clients, resources: &BTreeSet<String>, known: &Policies) -> (Policies, usize) {
+    let mut found: Policies =
+        resources.iter().filter_map(|resource| Some((resource.clone(), known.get(resource)?.clone()))).collect();
+    let missing: Vec<&String> = resources.iter().filter(|resource| !found.contains_key(*resource)).collect();
+    let mut calls = 0;
+    if missing.len() > ONE_BY_ONE {
+        let all = list(&clients.scaling, None, &mut calls).await;
+        let of = |resource: &String| match &all {
+            Ok(all) => Reading::Known(all.get(resource).cloned().unwrap_or_default()),
+            Err(failure) => Reading::Unknown(failure.to_string()),
+        };
+        found.extend(missing.into_iter().map(|resource| (resource.clone(), of(resource))));
+        return (found, calls);
+    }
+    for resource in missing {
+        let reading = match list(&clients.scaling, Some(resource), &mut calls).await {
+            Ok(mut own) => Reading::Known(own.remove(resource).unwrap_or_default()),
+            Err(failure) => Reading::Unknown(failure.to_string()),
+        };
+        found.insert(resource.clone(), reading);
+    }
+    (found, calls)
+}
+
+async fn list(
+    client: &Client,
+    resource: Option<&String>,
+    calls: &mut usize,
+) -> Result<BTreeMap<String, Vec<Policy>>, Failure> {
+    let mut found: BTreeMap<String, Vec<Policy>> = BTreeMap::new();
+    let mut next = None;
+    loop {
+        *calls += 1;
+        let request = client
+            .describe_scaling_policies()
+            .service_namespace(ServiceNamespace::Ecs)
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .set_resource_id(resource.cloned())
+            .set_next_token(next);
+        let answer = request.send().await.during(CALL)?;
+        for one in answer.scaling_policies() {
+            found.entry(one.resource_id().to_owned()).or_default().push(policy(one));
+        }
+        next = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+fn policy(policy: &ScalingPolicy) -> Policy {
+    let tracking = policy.target_tracking_scaling_policy_configuration().and_then(tracking);
+    let moves = match (policy.policy_type(), tracking) {
+        (PolicyType::StepScaling, _) => Moves::Steps,
+        (PolicyType::TargetTrackingScaling, Some(tracking)) => tracking,
+        (other, _) => Moves::Other(other.as_str().to_owned()),
+    };
+    Policy {
+        name: policy.policy_name().to_owned(),
+        moves,
+        alarms: policy.alarms().iter().map(|alarm| alarm.alarm_name().to_owned()).collect(),
+    }
+}
+
+fn tracking(tracking: &TargetTrackingScalingPolicyConfiguration) -> Option<Moves> {
+    let (metric, group) = match (tracking.predefined_metric_specification(), tracking.customized_metric_specification())
+    {
+        (Some(predefined), _) => of_predefined(predefined),
+        (None, Some(custom)) => (of_custom(custom), None),
+        (None, None) => (Metric::Other, None),
+    };
+    let target = Level::try_from(tracking.target_value()).ok()?;
+    Some(Moves::Tracking { metric, target, group, only_out: tracking.disable_scale_in() == Some(true) })
+}
+
+fn of_predefined(predefined: &PredefinedMetricSpecification) -> (Metric, Option<String>) {
+    match predefined.predefined_metric_type() {
+        MetricType::EcsServiceAverageCpuUtilization | MetricType::EcsServiceAverageCpuUtilizationHighResolution => {
+            (Metric::Cpu, None)
+        }
+        MetricType::EcsServiceAverageMemoryUtilization
+        | MetricType::EcsServiceAverageMemoryUtilizationHighResolution => (Metric::Memory, None),
+        MetricType::AlbRequestCountPerTarget => {
+            // app/LOAD-BALANCER/ID/targetgroup/NAME/ID
+            let group = predefined.resource_label().and_then(|label| label.find("targetgroup/").map(|at| &label[at..]));
+            (Metric::Requests, group.map(str::to_owned))
+        }
+        _ => (Metric::Other, None),
+    }
+}
+
+/// The services' own metrics, named by hand.
+fn of_custom(custom: &CustomizedMetricSpecification) -> Metric {
+    match (custom.namespace(), custom.metric_name()) {
+        (Some("AWS/ECS"), Some("CPUUtilization")) => Metric::Cpu,
+        (Some("AWS/ECS"), Some("MemoryUtilization")) => Metric::Memory,
+        (_, _) => Metric::Other,
+    }
+}
+
+/// The alarms of policies by name, a hundred per call, and how many calls that took.
+pub(crate) async fn read_alarms(
+    clients: &Clients,
+    policies: &Policies,
+) -> (BTreeMap<String, Reading<Option<PolicyAlarm>>>, usize) {
+    let of_policy = policies.values().filter_map(Reading::known).flatten().flat_map(|policy| &policy.alarms);
+    let names: Vec<String> = of_policy.collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let (mut found, mut calls) = (BTreeMap::new(), 0);
+    for names in names.chunks(ALARMS) {
+        calls += 1;
+        match alarms::of_policies(&clients.cloudwatch, names).await {
+            Ok(mut readings) => found
+                .extend(names.iter().map(|name| (name.clone(), readings.remove(name).unwrap_or(Reading::Known(None))))),
+            Err(failure) => {
+                found.extend(names.iter().map(|name| (name.clone(), Reading::Unknown(failure.to_string()))))
+            }
+        }
+    }
+    (found, calls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_applicationautoscaling::primitives::DateTime;
+    use aws_sdk_applicationautoscaling::types::Alarm;
+
+    fn put(kind: PolicyType, tracking: Option<TargetTrackingScalingPolicyConfiguration>) -> Policy {
+        let built = ScalingPolicy::builder()
+            .policy_arn("arn")
+            .policy_name("cpu")
+            .service_namespace(ServiceNamespace::Ecs)
+            .resource_id("service/production/shop")
+            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+            .policy_type(kind)
+            .set_target_tracking_scaling_policy_configuration(tracking)
+            .alarms(Alarm::builder().alarm_name("high").alarm_arn("arn").build().unwrap())
+            .creation_time(DateTime::from_secs(1));
+        policy(&built.build().unwrap())
+    }
+
+    fn of(metric: MetricType, label: Option<&str>) -> Moves {
+        let predefined = PredefinedMetricSpecification::builder()
+            .predefined_metric_type(metric)
+            .set_resource_label(label.map(str::to_owned))
+            .build()
+            .unwrap();
+        let tracking = TargetTrackingScalingPolicyConfiguration::builder()
+            .target_value(62.5)
+            .disable_scale_in(true)
+            .predefined_metric_specification(predefined);
+        put(PolicyType::TargetTrackingScaling, Some(tracking.build().unwrap())).moves
+    }
+
+    #[test]
+    fn policies_tell_what_they_track_whoever_wrote_them() {
+        let target = Level::try_from(62.5).unwrap();
+        let tracks = |metric, group: Option<&str>| Moves::Tracking {
+            metric,
+            target,
+            group: group.map(str::to_owned),
+            only_out: true,
+        };
+        assert_eq!(of(MetricType::EcsServiceAverageCpuUtilization, None), tracks(Metric::Cpu, None));
+        assert_eq!(of(MetricType::EcsServiceAverageCpuUtilizationHighResolution, None), tracks(Metric::Cpu, None));
+        assert_eq!(of(MetricType::EcsServiceAverageMemoryUtilization, None), tracks(Metric::Memory, None));
+        assert_eq!(
+            of(MetricType::AlbRequestCountPerTarget, Some("app/shop/0a/targetgroup/green/1b")),
+            tracks(Metric::Requests, Some("targetgroup/green/1b"))
+        );
+        assert_eq!(of(MetricType::RdsReaderAverageCpuUtilization, None), tracks(Metric::Other, None));
+        let custom = CustomizedMetricSpecification::builder().namespace("AWS/ECS").metric_name("CPUUtilization");
+        assert_eq!(of_custom(&custom.build()), Metric::Cpu);
+        assert_eq!(put(PolicyType::StepScaling, None).moves, Moves::Steps);
+        assert_eq!(put(PolicyType::from("New"), None).moves, Moves::Other("New".to_owned()));
+        assert_eq!(put(PolicyType::StepScaling, None).alarms, ["high"]);
+    }
+}

@@ -1,0 +1,172 @@
+//! Findings in words: what was found, and what to do about it.
+
+use std::fmt;
+
+use super::{AlarmTrouble, Finding, Metric, What};
+use crate::observation::Suspended;
+
+impl Finding {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self, cluster: &str) -> String {
+        let register = |bounds: &str| {
+            format!(
+                "aws application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension \
+                 ecs:service:DesiredCount --resource-id service/{cluster}/{} {bounds}",
+                self.service
+            )
+        };
+        let put = |policy: &str, metric: Metric, target: &str| {
+            let predefined = match metric {
+                Metric::Cpu => "ECSServiceAverageCPUUtilization",
+                Metric::Memory => "ECSServiceAverageMemoryUtilization",
+                Metric::Requests | Metric::Other => {
+                    "ALBRequestCountPerTarget,ResourceLabel=app/LOAD-BALANCER/ID/targetgroup/NAME/ID"
+                }
+            };
+            format!(
+                "aws application-autoscaling put-scaling-policy --service-namespace ecs --scalable-dimension \
+                 ecs:service:DesiredCount --resource-id service/{cluster}/{} --policy-name {policy} --policy-type \
+                 TargetTrackingScaling --target-tracking-scaling-policy-configuration \
+                 'PredefinedMetricSpecification={{PredefinedMetricType={predefined}}},TargetValue={target}'",
+                self.service
+            )
+        };
+        match &self.what {
+            What::Unreadable { .. } => "give Flipback's role what it lacks, or wait where AWS throttles".to_owned(),
+            What::Gone => "create it, or take it out of flipback.yaml and apply that".to_owned(),
+            What::NoScalableTarget => format!("register one: {}", register("--min-capacity MIN --max-capacity MAX")),
+            What::OtherBounds { wanted_min, wanted_max, .. } => {
+                register(&format!("--min-capacity {wanted_min} --max-capacity {wanted_max}"))
+            }
+            What::MinIsMax { bound } => {
+                format!("raise the maximum: {}", register(&format!("--max-capacity {}", bound * 2)))
+            }
+            What::MinZero { .. } => format!("keep two at least: {}", register("--min-capacity 2")),
+            What::MaxBelowDesired { desired, .. } => {
+                format!("raise the maximum before anything scales: {}", register(&format!("--max-capacity {desired}")))
+            }
+            What::BelowMin { min, .. } => {
+                format!("somebody set the count by hand; scaling brings it to {min} at its next step")
+            }
+            What::AtMax { max } => format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2))),
+            What::Suspended { .. } => register(
+                "--suspended-state DynamicScalingInSuspended=false,DynamicScalingOutSuspended=false,\
+                 ScheduledScalingSuspended=false",
+            ),
+            What::RunningBelowDesired { why: Some(_), .. } => "mend what ECS says; it tries again by itself".to_owned(),
+            What::RunningBelowDesired { why: None, .. } => {
+                format!("aws ecs describe-services --cluster {cluster} --services {} shows its events", self.service)
+            }
+            What::IdleNotAtRest { .. } => format!(
+                "put it to rest: {}",
+                register(
+                    "--min-capacity 0 --suspended-state DynamicScalingInSuspended=true,DynamicScalingOutSuspended=true,\
+                     ScheduledScalingSuspended=true"
+                )
+            ),
+            What::NoPolicy => format!("give it one: {}", put("cpu", Metric::Cpu, "70")),
+            What::OtherTarget { differs } => {
+                let each = differs.iter().map(|differs| {
+                    let name = match differs.metric {
+                        Metric::Cpu => "cpu",
+                        Metric::Memory => "memory",
+                        Metric::Requests | Metric::Other => "requests",
+                    };
+                    put(name, differs.metric, &differs.wanted.to_string())
+                });
+                let each: Vec<String> = each.collect();
+                format!("put the policy, by the name it has: {}", each.join("; "))
+            }
+            What::PolicyAlarms { troubles } => {
+                let disabled = troubles.iter().find_map(|trouble| match &trouble.what {
+                    AlarmTrouble::Disabled(alarm) => Some(alarm),
+                    AlarmTrouble::None
+                    | AlarmTrouble::Missing(_)
+                    | AlarmTrouble::NoData(_)
+                    | AlarmTrouble::Elsewhere { .. } => None,
+                });
+                match disabled {
+                    Some(alarm) => format!("aws cloudwatch enable-alarm-actions --alarm-names '{alarm}'"),
+                    None => "put the policy again: AWS makes its alarms anew".to_owned(),
+                }
+            }
+            What::DrainedGroup { turns: true, .. } => {
+                "count the requests of both groups: a target tracking policy on metric math, docs/operations.md has it"
+                    .to_owned()
+            }
+            What::DrainedGroup { turns: false, policy, .. } => {
+                format!("put {policy} again with the ResourceLabel of a target group that the service has")
+            }
+            What::MixedPolicies { .. } => "keep one kind: they undo each other where their alarms overlap".to_owned(),
+        }
+    }
+}
+
+/// What is suspended, in words.
+fn suspended(flags: Suspended) -> String {
+    let names =
+        [(flags.scale_out, "scaling out"), (flags.scale_in, "scaling in"), (flags.scheduled, "scheduled scaling")];
+    let set: Vec<&str> = names.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+    if set.is_empty() { "nothing".to_owned() } else { set.join(", ") }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let service = &self.service;
+        match &self.what {
+            What::Unreadable { why } => write!(f, "{service} cannot be checked: {why}"),
+            What::Gone => write!(f, "there is no active ECS service {service}"),
+            What::NoScalableTarget => write!(f, "{service} has no scalable target: it cannot scale"),
+            What::OtherBounds { min, max, wanted_min, wanted_max } => {
+                write!(
+                    f,
+                    "{service} scales from {min} to {max} tasks; flipback.yaml wants {wanted_min} to {wanted_max}"
+                )
+            }
+            What::MinIsMax { bound } => write!(f, "{service} has min = max = {bound}: it cannot scale"),
+            What::MinZero { max } => write!(f, "{service} scales from 0 to {max} tasks: it may be left without any"),
+            What::MaxBelowDesired { desired, max } => write!(
+                f,
+                "{service} wants {desired} tasks and its maximum is {max}: the next step of scaling takes {} away",
+                desired - max
+            ),
+            What::BelowMin { desired, min } => {
+                write!(f, "{service} wants {desired} tasks, below its minimum of {min}")
+            }
+            What::AtMax { max } => write!(f, "{service} is at its maximum of {max} tasks: it cannot grow any more"),
+            What::Suspended { flags } => write!(f, "{service} is live, and suspended is {}", suspended(*flags)),
+            What::RunningBelowDesired { running, pending, desired, why } => {
+                write!(f, "{service} runs {running} of {desired} tasks, {pending} pending")?;
+                why.as_ref().map_or(Ok(()), |why| write!(f, "; ECS says: {why}"))
+            }
+            What::IdleNotAtRest { min, flags } => write!(
+                f,
+                "{service} rests, and its scalable target may start tasks there: min {min}, suspended is {}",
+                suspended(*flags)
+            ),
+            What::NoPolicy => {
+                write!(f, "{service} has a scalable target and no policy: only people and schedules change its count")
+            }
+            What::OtherTarget { differs } => {
+                let each: Vec<String> = differs.iter().map(ToString::to_string).collect();
+                write!(f, "{service}: flipback.yaml wants {}", each.join("; "))
+            }
+            What::PolicyAlarms { troubles } => {
+                let each: Vec<String> = troubles.iter().map(ToString::to_string).collect();
+                write!(f, "{service} may not scale: {}", each.join("; "))
+            }
+            What::DrainedGroup { policy, group, turns: true } => write!(
+                f,
+                "{service}: policy {policy} counts the requests of {group}, which has the traffic only every other \
+                 deployment"
+            ),
+            What::DrainedGroup { policy, group, turns: false } => {
+                write!(f, "{service}: policy {policy} counts the requests of {group}, which is not the service's")
+            }
+            What::MixedPolicies { steps, tracking } => {
+                write!(f, "{service}: step scaling ({steps}) and target tracking ({tracking}) move the same count")
+            }
+        }
+    }
+}
