@@ -1,6 +1,6 @@
 //! What the file accepts, and the one clear error for what it does not.
 
-use super::{AlarmTiming, ServiceConfig, TagRule, advise, parse, schema};
+use super::{AlarmTiming, Plan, ServiceConfig, TagRule, advise, parse, schema};
 use crate::decide::fixture::FILE;
 use crate::strategy::Step;
 use crate::time::Span;
@@ -206,4 +206,58 @@ fn a_strategy_or_an_engine_without_its_keys_is_told_where_it_stands_and_how_it_i
         let at = format!("line 5, column {column}: ");
         assert!(error.to_string().starts_with(&at) && error.to_string().contains(said), "{line}: {error}");
     }
+}
+
+#[test]
+fn limits_of_the_native_engine_are_taken_and_what_is_beyond_is_not() {
+    use crate::decide::fixture::NATIVE;
+    let http = |key: &str, value: &str| {
+        let check = format!("    checks: {{ http: {{ listener: test, {key}: {value} }} }}\n");
+        parse(&format!("{NATIVE}{check}")).map(|_| ()).map_err(|error| error.to_string())
+    };
+    for (key, good, bad) in [
+        ("times", ["1", "100"], ["0", "101"]),
+        ("within", ["1s", "60m"], ["999ms", "3600001ms"]),
+        ("expect", ["100", "599"], ["99", "600"]),
+    ] {
+        for value in good {
+            assert_eq!(http(key, value), Ok(()), "{key} {value}");
+        }
+        for value in bad {
+            assert!(http(key, value).is_err_and(|why| why.contains(key)), "{key} {value}");
+        }
+    }
+    let strategy = |text: &str| {
+        parse(&NATIVE.replace("asDeclared", text)).map(|mut all| all.remove(0)).map_err(|error| error.to_string())
+    };
+    assert!(strategy("{ blueGreen: { bake: 1440m } }").is_ok());
+    assert!(strategy("{ blueGreen: { bake: 1441m } }").is_err_and(|why| why.contains("1440 minutes")));
+    let canary =
+        |weight: &str| strategy(&format!("{{ canary: {{ steps: [ {{ weight: {weight}, bake: 1m }} ], bake: 1m }} }}"));
+    assert!(canary("100").is_ok() && canary("0.1").is_ok());
+    assert!(canary("100.1").is_err() && canary("0").is_err());
+    let linear = |by: &str| strategy(&format!("{{ linear: {{ by: {by}, every: 1m, bake: 1m }} }}"));
+    assert!(linear("3").is_ok() && linear("100").is_ok());
+    assert!(linear("2.9").is_err() && linear("100.1").is_err());
+}
+
+#[test]
+fn bakes_are_those_that_are_sent_or_declared_and_ecs_own_where_nothing_is() {
+    use crate::strategy::Share;
+    use serde_json::json;
+    let declared = |value: serde_json::Value| Plan::AsDeclared.bakes(&value);
+    let mins = |minutes: u64| crate::time::Span::mins(minutes);
+    assert_eq!(declared(json!({})), []);
+    assert_eq!(declared(json!({ "strategy": "ROLLING" })), []);
+    assert_eq!(declared(json!({ "strategy": "ROLLING", "bakeTimeInMinutes": 5 })), [(Share::ALL, mins(5))]);
+    assert_eq!(declared(json!({ "strategy": "BLUE_GREEN" })), [(Share::ALL, mins(15))]);
+    assert_eq!(
+        declared(json!({ "strategy": "CANARY", "bakeTimeInMinutes": 3 })),
+        [(Share::from(5), mins(10)), (Share::ALL, mins(3))]
+    );
+    let linear =
+        json!({ "strategy": "LINEAR", "linearConfiguration": { "stepPercent": 25.0, "stepBakeTimeInMinutes": 2 } });
+    assert_eq!(declared(linear), [(Share::from(25), mins(2)), (Share::ALL, mins(15))]);
+    let sent = Plan::BlueGreen { bake: 7 }.bakes(&json!({ "strategy": "ROLLING" }));
+    assert_eq!(sent, [(Share::ALL, mins(7))]);
 }

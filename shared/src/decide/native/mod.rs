@@ -53,7 +53,7 @@ pub(super) fn ask(status: &Status, at: Time) -> Ask {
         | Phase::Retiring
         | Phase::Resting
         | Phase::Returning { .. }
-        | Phase::Clearing { .. } => Ask { alarms: true, ..native },
+        | Phase::Clearing { .. } => native,
     }
 }
 

@@ -4,6 +4,7 @@ mod back;
 mod follow;
 mod foreign;
 mod gates;
+mod limits;
 mod served;
 mod start;
 
@@ -110,6 +111,9 @@ impl Scene {
         }
         if let (false, Reading::Known(Some(service))) = (wants.targets, &mut seen.native) {
             service.traffic = Reading::not_asked();
+        }
+        if wants.registered.is_none() {
+            seen.registered = Reading::not_asked();
         }
         if !wants.targets {
             // What only ECS listens to is read with the targets.
