@@ -6,7 +6,8 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
-    AlarmType, CompositeAlarm, Dimension, EvaluationState, LogAlarm, MetricAlarm, MetricDataQuery, StateValue,
+    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, EvaluationState, LogAlarm, MetricAlarm, MetricDataQuery,
+    StateValue,
 };
 use shared::ids::AlarmName;
 use shared::observation::{AlarmReading, AlarmState, Reading};
@@ -64,7 +65,7 @@ pub(crate) async fn of_policies(
     // A policy may be set off by a composite alarm too, which watches nothing itself.
     let composite = answer.composite_alarms().iter().map(|alarm| {
         let bare = bare(alarm.state_value(), None, None, alarm.state_transitioned_timestamp());
-        (alarm.alarm_name(), policy_alarm(bare, alarm.actions_enabled(), BTreeSet::new()))
+        (alarm.alarm_name(), policy_alarm(bare, alarm.actions_enabled(), false, BTreeSet::new()))
     });
     Ok(metric.chain(composite).map(|(name, reading)| (name.unwrap_or_default().to_owned(), reading)).collect())
 }
@@ -77,17 +78,20 @@ fn of_policy(alarm: &MetricAlarm) -> Reading<Option<PolicyAlarm>> {
     let services = sets.filter_map(|dimensions| {
         Some(format!("{}/{}", value(dimensions, "ClusterName")?, value(dimensions, "ServiceName")?))
     });
-    policy_alarm(bare, alarm.actions_enabled(), services.collect())
+    use ComparisonOperator::{GreaterThanOrEqualToThreshold, GreaterThanThreshold};
+    let above = matches!(alarm.comparison_operator(), Some(GreaterThanThreshold | GreaterThanOrEqualToThreshold));
+    policy_alarm(bare, alarm.actions_enabled(), above, services.collect())
 }
 
 fn policy_alarm(
     bare: Result<AlarmReading, String>,
     enabled: Option<bool>,
+    above: bool,
     services: BTreeSet<String>,
 ) -> Reading<Option<PolicyAlarm>> {
     match bare {
         Ok(AlarmReading { state, since, .. }) => {
-            Reading::Known(Some(PolicyAlarm { enabled: enabled != Some(false), state, since, services }))
+            Reading::Known(Some(PolicyAlarm { enabled: enabled != Some(false), above, state, since, services }))
         }
         Err(why) => Reading::Unknown(why),
     }

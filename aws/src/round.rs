@@ -112,7 +112,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
             alarms: named.filter_map(|name| Some((name.clone(), alarms.0.get(name)?.clone()))).collect(),
             policies,
         };
-        let judged = scaling::judge(&record.config, &record.status, &subjects, &sight);
+        let judged = scaling::judge(&record.config, &record.status, &subjects, &sight, &memory.past);
         let checked = Checked { judged, sight, record, subjects, memory, version };
         round.checked.insert(service, Ok(checked));
     }

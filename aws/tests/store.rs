@@ -276,7 +276,7 @@ async fn of_two_runs_of_the_scaling_check_one_remembers_and_tells_and_removal_fo
         what: shared::scaling::What::NoScalableTarget,
     };
     let open = shared::scaling::Open { finding, since: Time(1), seen: 2, missed: 0, counted: Time(1), told: None };
-    let found = shared::scaling::Memory { open: vec![open] };
+    let found = shared::scaling::Memory { open: vec![open], ..Default::default() };
     let (entry, notice) = (line(5), notice(0, 5));
     for first in [true, false] {
         assert_eq!(table.save_scaling(&shop(), &found, 0, Some((&entry, &notice))).await.unwrap(), first);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::ids::ServiceName;
 use shared::observation::{Reading, Suspended};
 use shared::rollout::Margins;
-use shared::scaling::{Finding, FindingKind, Policy, Role, Severity};
+use shared::scaling::{Finding, FindingKind, Past, Policy, Role, Severity};
 use shared::time::{Span, Time};
 
 use crate::args;
@@ -30,6 +30,8 @@ struct Report {
     findings: Vec<Found>,
     /// Of what nothing can be said now.
     unknown: Vec<&'static str>,
+    /// How the live count went in the last day, as the scheduled check saw it.
+    past: Past,
 }
 
 /// One ECS service of it.
@@ -107,6 +109,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
                 ecs_services: nothing.0,
                 findings: nothing.1,
                 unknown: nothing.2,
+                past: Past::default(),
             };
         }
     };
@@ -157,6 +160,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
         ecs_services: checked.subjects.iter().map(subject).collect(),
         findings,
         unknown,
+        past: checked.memory.past.clone(),
     }
 }
 
@@ -209,6 +213,11 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
         let policies = if policies.is_empty() { String::new() } else { format!(" by {}", policies.join(", ")) };
         text.push_str(&format!("\n  {role:<9}  {}  {tasks}; {target}{policies}", subject.service));
     }
+    let wanted = || report.past.steps().iter().map(|step| step.desired);
+    if let (Some(least), Some(most)) = (wanted().min(), wanted().max()) {
+        let day = sparkline(&report.past.day(now, 48), most);
+        text.push_str(&format!("\n  last 24h   {day}  {least} to {most} tasks wanted"));
+    }
     for found in &report.findings {
         let severity = found.severity.to_string();
         let severity = if found.severity == Severity::Info { severity } else { paint.red(&severity) };
@@ -231,6 +240,13 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
     text
 }
 
+/// A character for each value, from nothing to the most.
+fn sparkline(values: &[Option<u32>], most: u32) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let bar = |value: u32| BARS[((value * 7).checked_div(most).unwrap_or(0) as usize).min(7)];
+    values.iter().map(|value| value.map_or(' ', bar)).collect()
+}
+
 fn bounds(target: &Target) -> String {
     let Suspended { scale_in, scale_out, scheduled } = target.suspended;
     let suspended = match (scale_in, scale_out, scheduled) {
@@ -246,7 +262,7 @@ mod tests {
     use super::*;
     use crate::wait::fixture;
     use shared::observation::{AlarmState, ScalingReading};
-    use shared::scaling::{Counts, Level, Memory, Metric, Moves, PolicyAlarm, Sight, judge, subjects};
+    use shared::scaling::{Counts, Level, Memory, Metric, Moves, PolicyAlarm, Sight, Step, judge, subjects};
 
     fn checked(desired: u32, running: u32, bounds: (u32, u32)) -> Checked {
         let mut record = fixture::record();
@@ -268,7 +284,13 @@ mod tests {
             only_out: false,
         };
         let policy = Policy { name: "cpu".to_owned(), moves, alarms: vec!["high".to_owned(), "low".to_owned()] };
-        let quiet = PolicyAlarm { enabled: true, state: AlarmState::Ok, since: None, services: Default::default() };
+        let quiet = PolicyAlarm {
+            enabled: true,
+            above: true,
+            state: AlarmState::Ok,
+            since: None,
+            services: Default::default(),
+        };
         let each = |subject: &shared::scaling::Subject| (subject.service.clone(), subject.role);
         let sight = Sight {
             at: fixture::START,
@@ -281,7 +303,7 @@ mod tests {
             policies: [(subjects[0].service.clone(), Reading::Known(vec![policy]))].into(),
             alarms: ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into(),
         };
-        let judged = judge(&record.config, &record.status, &subjects, &sight);
+        let judged = judge(&record.config, &record.status, &subjects, &sight, &Past::default());
         Checked { record, subjects, sight, judged, memory: Memory::default(), version: 0 }
     }
 
@@ -290,6 +312,10 @@ mod tests {
         let now = fixture::START.plus(Span::mins(12));
         let mut bad = checked(9, 7, (2, 8));
         let apart = Margins::default().look;
+        for (hours, desired) in [(20, 2), (12, 6), (3, 9)] {
+            let at = now.minus(Span::mins(hours * 60));
+            bad.memory.past.note(Step { at, desired, running: desired, max: Some(8) });
+        }
         bad.memory.note(&bad.judged.clone(), fixture::START, apart);
         bad.memory.note(&bad.judged.clone(), fixture::START.plus(Span::mins(5)), apart);
         let bad = report(&"shop-api".into(), &Ok(bad), now);

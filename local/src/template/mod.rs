@@ -225,6 +225,8 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn place(parameters: &[(&str, &str)]) -> Place {
@@ -278,6 +280,33 @@ mod tests {
         let statement = &trust["Statement"][0];
         assert_eq!(statement["Principal"]["Service"], "ecs.amazonaws.com");
         assert!(statement["Condition"].is_null(), "{statement}");
+    }
+
+    #[test]
+    fn the_functions_may_use_every_queue_that_is_theirs() {
+        let document = yaml::read(COMPILED_IN).unwrap();
+        let of =
+            |value: &Value| value["Fn::GetAtt"][0].as_str().or(value["Ref"].as_str()).unwrap_or_default().to_owned();
+        let mut theirs: BTreeSet<String> = members(&document["Globals"]["Function"]["Environment"]["Variables"])
+            .filter(|(name, _)| name.ends_with("_QUEUE"))
+            .map(|(_, value)| of(value))
+            .collect();
+        for (_, resource) in members(&document["Resources"]) {
+            let events = members(&resource["Properties"]["Events"]).map(|(_, event)| &event["Properties"]["Queue"]);
+            theirs.extend(events.filter(|queue| !queue.is_null()).map(of));
+        }
+        assert!(theirs.len() >= 3, "{theirs:?}");
+        let policies = &document["Resources"]["FunctionRole"]["Properties"]["Policies"];
+        let statements = policies
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap().iter());
+        let queues = statements
+            .filter(|statement| statement["Sid"] == "Queues")
+            .flat_map(|statement| statement["Resource"].as_array().unwrap().iter().map(of));
+        let granted: BTreeSet<String> = queues.collect();
+        assert!(theirs.is_subset(&granted), "{theirs:?} {granted:?}");
     }
 
     #[test]

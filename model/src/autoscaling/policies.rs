@@ -136,19 +136,17 @@ impl World {
         // The count at which the metric would be at its target.
         let fits = (f64::from(desired) * value / target).ceil().clamp(0.0, 10_000.0) as u32;
         let out = value > target;
-        let (cooldown, wanted) = if out {
-            ("ScaleOutCooldown", fits.max(desired + 1))
-        } else if tracking["DisableScaleIn"] == true {
+        let cooldown = if out { "ScaleOutCooldown" } else { "ScaleInCooldown" };
+        // It scales in only to where the metric stays below its target.
+        if !out && (tracking["DisableScaleIn"] == true || fits >= desired) {
             return;
-        } else {
-            ("ScaleInCooldown", fits.min(desired.saturating_sub(1)))
-        };
+        }
         let cooldown = (as_f64(&tracking[cooldown]).unwrap_or(COOLDOWN) * 1_000.0) as Millis;
         if self.autoscaling.acted.get(&resource).is_some_and(|at| now < at + cooldown) {
             return;
         }
         let cause = format!("monitor alarm {alarm} in state ALARM triggered policy {name}");
-        if self.scale_by(&resource, wanted, &cause, now).is_some() {
+        if self.scale_by(&resource, fits, &cause, now).is_some() {
             self.autoscaling.acted.insert(resource, now);
             return;
         }

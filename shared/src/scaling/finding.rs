@@ -85,6 +85,7 @@ kinds! {
     OtherTarget "otherTarget" "The policies' targets are not those of flipback.yaml.";
     PolicyAlarms "policyAlarms" "A policy's alarms do not set it off.";
     DrainedGroup "drainedGroup" "A policy counts the requests of a target group without the service's traffic.";
+    Flapping "flapping" "Its count goes up and down again and again.";
     MixedPolicies "mixedPolicies" "Step scaling and target tracking move the same count.";
 }
 
@@ -109,6 +110,7 @@ impl FindingKind {
             | FindingKind::NoPolicy
             | FindingKind::OtherTarget
             | FindingKind::DrainedGroup
+            | FindingKind::Flapping
             | FindingKind::MixedPolicies => Span(0),
         }
     }
@@ -131,6 +133,7 @@ impl FindingKind {
             | FindingKind::OtherTarget
             | FindingKind::PolicyAlarms
             | FindingKind::DrainedGroup
+            | FindingKind::Flapping
             | FindingKind::MixedPolicies => None,
         }
     }
@@ -200,6 +203,9 @@ pub enum What {
     AtMax {
         /// The highest count.
         max: u32,
+        /// The policy whose metric is above its target all the same.
+        #[serde(default)]
+        above: Option<String>,
     },
     /// See [`FindingKind::Suspended`].
     Suspended {
@@ -245,6 +251,15 @@ pub enum What {
         /// It is one of two that take turns; else it is none of the service's.
         turns: bool,
     },
+    /// See [`FindingKind::Flapping`].
+    Flapping {
+        /// How often it turned within the last hour.
+        turns: u32,
+        /// The lowest count of that hour.
+        low: u32,
+        /// The highest.
+        high: u32,
+    },
     /// See [`FindingKind::MixedPolicies`].
     MixedPolicies {
         /// A step scaling policy.
@@ -275,6 +290,7 @@ impl Finding {
             What::OtherTarget { .. } => FindingKind::OtherTarget,
             What::PolicyAlarms { .. } => FindingKind::PolicyAlarms,
             What::DrainedGroup { .. } => FindingKind::DrainedGroup,
+            What::Flapping { .. } => FindingKind::Flapping,
             What::MixedPolicies { .. } => FindingKind::MixedPolicies,
         }
     }
@@ -286,6 +302,7 @@ impl Finding {
             What::Gone | What::MaxBelowDesired { .. } => Severity::Critical,
             What::RunningBelowDesired { running: 0, .. } => Severity::Critical,
             What::Suspended { flags } if flags.scale_out => Severity::Critical,
+            What::AtMax { above: Some(_), .. } => Severity::Critical,
             What::Unreadable { .. }
             | What::NoScalableTarget
             | What::OtherBounds { .. }
@@ -297,6 +314,7 @@ impl Finding {
             | What::NoPolicy
             | What::OtherTarget { .. }
             | What::PolicyAlarms { .. }
+            | What::Flapping { .. }
             | What::DrainedGroup { .. } => Severity::Warning,
             What::BelowMin { .. } | What::IdleNotAtRest { .. } | What::MixedPolicies { .. } => Severity::Info,
         }

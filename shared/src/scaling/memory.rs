@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, FindingKind, Judged, Role, Severity};
+use super::{Finding, FindingKind, Judged, Past, Role, Severity};
 use crate::time::{Span, Time};
 
 /// In so many looks it must have been seen, or not been seen, before that is told.
@@ -15,6 +15,9 @@ const LOOKS: u32 = 2;
 pub struct Memory {
     /// Each finding that was seen and is not over, by kind and role.
     pub open: Vec<Open>,
+    /// How the live count went.
+    #[serde(default)]
+    pub past: Past,
 }
 
 /// A finding that was seen and is not over.
@@ -76,6 +79,9 @@ impl Memory {
     /// last one counts for nothing.
     pub fn note(&mut self, judged: &Judged, now: Time, apart: Span) -> News {
         let mut news = News::default();
+        if let Some(step) = judged.live {
+            self.past.note(step);
+        }
         for finding in &judged.found {
             let key = (finding.kind(), finding.role);
             match self.open.iter_mut().find(|open| open.key() == key) {

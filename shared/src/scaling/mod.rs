@@ -6,6 +6,7 @@
 mod finding;
 mod judge;
 mod memory;
+mod past;
 mod policy;
 mod sight;
 mod trouble;
@@ -14,6 +15,7 @@ mod words;
 pub use finding::{Finding, FindingKind, Role, Severity, What};
 pub use judge::{Judged, judge};
 pub use memory::{Memory, News, Open};
+pub use past::{Past, Step};
 pub use policy::{Level, Metric, Moves, Policy, PolicyAlarm};
 pub use sight::{Counts, Sight, Subject, live, subjects};
 pub use trouble::{AlarmTrouble, Differs, Trouble};

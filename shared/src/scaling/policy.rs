@@ -115,6 +115,8 @@ impl fmt::Display for Policy {
 pub struct PolicyAlarm {
     /// Its actions are carried out.
     pub enabled: bool,
+    /// It fires above its threshold: it scales out.
+    pub above: bool,
     /// Its state.
     pub state: AlarmState,
     /// Since when.

@@ -49,7 +49,9 @@ impl Finding {
             What::BelowMin { min, .. } => {
                 format!("somebody set the count by hand; scaling brings it to {min} at its next step")
             }
-            What::AtMax { max } => format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2))),
+            What::AtMax { max, .. } => {
+                format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2)))
+            }
             What::Suspended { .. } => register(
                 "--suspended-state DynamicScalingInSuspended=false,DynamicScalingOutSuspended=false,\
                  ScheduledScalingSuspended=false",
@@ -98,6 +100,11 @@ impl Finding {
             What::DrainedGroup { turns: false, policy, .. } => {
                 format!("put {policy} again with the ResourceLabel of a target group that the service has")
             }
+            What::Flapping { .. } => {
+                "give scaling in more time (ScaleInCooldown of the policy), or a higher target: what comes and \
+                                      goes within minutes costs starts, and is slow when it is needed"
+                    .to_owned()
+            }
             What::MixedPolicies { .. } => "keep one kind: they undo each other where their alarms overlap".to_owned(),
         }
     }
@@ -134,7 +141,11 @@ impl fmt::Display for Finding {
             What::BelowMin { desired, min } => {
                 write!(f, "{service} wants {desired} tasks, below its minimum of {min}")
             }
-            What::AtMax { max } => write!(f, "{service} is at its maximum of {max} tasks: it cannot grow any more"),
+            What::AtMax { max, above } => {
+                write!(f, "{service} is at its maximum of {max} tasks")?;
+                above.as_ref().map_or(Ok(()), |policy| write!(f, ", and policy {policy} is above its target"))?;
+                f.write_str(": it cannot grow any more")
+            }
             What::Suspended { flags } => write!(f, "{service} is live, and suspended is {}", suspended(*flags)),
             What::RunningBelowDesired { running, pending, desired, why } => {
                 write!(f, "{service} runs {running} of {desired} tasks, {pending} pending")?;
@@ -163,6 +174,9 @@ impl fmt::Display for Finding {
             ),
             What::DrainedGroup { policy, group, turns: false } => {
                 write!(f, "{service}: policy {policy} counts the requests of {group}, which is not the service's")
+            }
+            What::Flapping { turns, low, high } => {
+                write!(f, "{service} went up and down {turns} times within the hour, between {low} and {high} tasks")
             }
             What::MixedPolicies { steps, tracking } => {
                 write!(f, "{service}: step scaling ({steps}) and target tracking ({tracking}) move the same count")

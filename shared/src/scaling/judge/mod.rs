@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use policies::OF_POLICIES;
 
-use super::{Counts, Finding, FindingKind, Role, Sight, Subject, What};
+use super::{Counts, Finding, FindingKind, Moves, Past, Role, Sight, Step, Subject, What};
 use crate::config::ServiceConfig;
-use crate::observation::{Reading, ScalingReading, Suspended};
+use crate::observation::{AlarmState, Reading, ScalingReading, Suspended};
 use crate::rollout::{Phase, Status};
 use crate::time::{Span, Time};
 
@@ -22,17 +22,19 @@ pub struct Judged {
     pub found: Vec<Finding>,
     /// What nothing is known of in this look: it stays as it was.
     pub unknown: BTreeSet<(FindingKind, Role)>,
+    /// The live count, where it is known.
+    pub live: Option<Step>,
 }
 
-/// Judges each service that was to be looked at. A rollout of ours suspends scale-in, brings a side up and takes another down:
-/// meanwhile these say nothing.
+/// Judges each service that was to be looked at, with how its live count went. A rollout of ours suspends scale-in, brings a side
+/// up and takes another down: meanwhile these say nothing.
 #[must_use]
-pub fn judge(config: &ServiceConfig, status: &Status, subjects: &[Subject], sight: &Sight) -> Judged {
+pub fn judge(config: &ServiceConfig, status: &Status, subjects: &[Subject], sight: &Sight, past: &Past) -> Judged {
     let rolling = status.rollout.as_ref().is_some_and(|rollout| rollout.phase != Phase::Holding);
     let mut judged = Judged::default();
     for subject in subjects {
         match subject.role {
-            Role::Live => live(config, rolling, subject, sight, &mut judged),
+            Role::Live => live(config, rolling, subject, sight, past, &mut judged),
             Role::Idle => idle(subject, sight, &mut judged),
             Role::Candidate => judged.unknown.extend([(FindingKind::IdleNotAtRest, Role::Idle)]),
         }
@@ -42,7 +44,7 @@ pub fn judge(config: &ServiceConfig, status: &Status, subjects: &[Subject], sigh
     judged
 }
 
-fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight, judged: &mut Judged) {
+fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight, past: &Past, judged: &mut Judged) {
     let native = config.engine.native().is_some();
     let mut find = |what: What| {
         judged.found.push(Finding { role: subject.role, service: subject.service.clone(), what });
@@ -63,11 +65,11 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         None => None,
     };
     if counts.is_none() {
-        unknown.extend([FindingKind::Gone, FindingKind::RunningBelowDesired]);
+        unknown.extend([FindingKind::Gone, FindingKind::RunningBelowDesired, FindingKind::Flapping]);
     }
     match sight.targets.get(&subject.service) {
         Some(Reading::Known(Some(target))) => {
-            bounds(config, target, counts, &mut find);
+            bounds(config, target, counts, above(subject, sight), &mut find);
             if counts.is_none() {
                 unknown.extend(OF_BOTH);
             }
@@ -103,6 +105,12 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
     if let Some(why) = unread {
         find(What::Unreadable { why: why.clone() });
     }
+    if let Some(counts) = counts {
+        let (turns, low, high) = past.turns(sight.at, counts.desired);
+        if turns >= FLAPS {
+            find(What::Flapping { turns, low, high });
+        }
+    }
     match counts {
         Some(counts) if rolling || counts.deploying => unknown.push(FindingKind::RunningBelowDesired),
         Some(counts) if counts.running < counts.desired => {
@@ -117,6 +125,27 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         Some(_) | None => {}
     }
     judged.unknown.extend(unknown.into_iter().map(|kind| (kind, subject.role)));
+    let target = sight.targets.get(&subject.service);
+    judged.live = counts.zip(target.and_then(Reading::known)).map(|(counts, target)| Step {
+        at: sight.at,
+        desired: counts.desired,
+        running: counts.running,
+        max: target.map(|target| target.max),
+    });
+}
+
+/// A count that turns so often within an hour flaps: out and in again, twice.
+const FLAPS: u32 = 4;
+
+/// The policy whose metric is above its target now, by its alarm.
+fn above<'a>(subject: &Subject, sight: &'a Sight) -> Option<&'a str> {
+    let policies = sight.policies.get(&subject.service)?.known()?;
+    let fires = |name: &String| {
+        let alarm = sight.alarms.get(name).and_then(Reading::known).and_then(Option::as_ref);
+        alarm.is_some_and(|alarm| alarm.above && alarm.state == AlarmState::Alarm)
+    };
+    let tracks = policies.iter().filter(|policy| matches!(policy.moves, Moves::Tracking { .. }));
+    tracks.into_iter().find(|policy| policy.alarms.iter().any(fires)).map(|policy| policy.name.as_str())
 }
 
 /// What only a scalable target tells.
@@ -134,7 +163,13 @@ const OF_TARGETS: [FindingKind; 8] = [
 /// What a scalable target and the count tell together.
 const OF_BOTH: [FindingKind; 3] = [FindingKind::MaxBelowDesired, FindingKind::BelowMin, FindingKind::AtMax];
 
-fn bounds(config: &ServiceConfig, target: &ScalingReading, counts: Option<&Counts>, find: &mut impl FnMut(What)) {
+fn bounds(
+    config: &ServiceConfig,
+    target: &ScalingReading,
+    counts: Option<&Counts>,
+    above: Option<&str>,
+    find: &mut impl FnMut(What),
+) {
     let ScalingReading { min, max, .. } = *target;
     let (wanted_min, wanted_max) = (config.scaling.min.unwrap_or(min), config.scaling.max.unwrap_or(max));
     let other = (min, max) != (wanted_min, wanted_max);
@@ -153,7 +188,7 @@ fn bounds(config: &ServiceConfig, target: &ScalingReading, counts: Option<&Count
     } else if counts.desired < min {
         find(What::BelowMin { desired: counts.desired, min });
     } else if counts.desired == max && min < max {
-        find(What::AtMax { max });
+        find(What::AtMax { max, above: above.map(str::to_owned) });
     }
 }
 

@@ -1,5 +1,6 @@
 //! For each kind what opens it, what must not, and what closes it; and the memory's hysteresis.
 
+mod past;
 mod policies;
 
 use super::*;
@@ -40,7 +41,7 @@ fn sight(counts: Counts, target: Option<ScalingReading>) -> Sight {
 fn judged(config: &ServiceConfig, sight: &Sight) -> Judged {
     let status = Status::default();
     let subjects = subjects(config, &status, None).expect("a native service is its own live side");
-    judge(config, &status, &subjects, sight)
+    judge(config, &status, &subjects, sight, &Past::default())
 }
 
 fn kinds(config: &ServiceConfig, sight: &Sight) -> Vec<FindingKind> {
@@ -153,7 +154,7 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
     };
     let found = |status: &Status, sight: &Sight| {
         let both = subjects(&scene.config, status, Some(Colour::Blue)).expect("both");
-        judge(&scene.config, status, &both, sight)
+        judge(&scene.config, status, &both, sight, &Past::default())
     };
     assert_eq!(found(&status, &rest(Suspended::ALL, 0)).found, []);
     for (flags, min) in [(Suspended::default(), 0), (Suspended::ALL, 2)] {
@@ -200,7 +201,7 @@ fn a_finding_opens_once_in_its_second_look_and_closes_once_in_the_second_without
     let mut days = days();
     let news: Vec<_> = [&bad, &bad, &bad, &bad, &good, &bad, &good, &good, &good].map(|seen| days.look(seen)).into();
     assert_eq!(news, [(0, 0), (1, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, 0)]);
-    assert_eq!(days.memory, Memory::default());
+    assert_eq!(days.memory.open, []);
     assert_eq!(days.look(&bad), (0, 0), "a look that may have been stale");
     assert_eq!(days.look(&good), (0, 0), "and nothing of it is told");
 }

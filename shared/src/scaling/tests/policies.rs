@@ -23,6 +23,7 @@ fn cpu() -> Policy {
 fn alarm() -> PolicyAlarm {
     PolicyAlarm {
         enabled: true,
+        above: true,
         state: AlarmState::Ok,
         since: Some(NOW.minus(Span::mins(60))),
         services: ["production/shop-api".to_owned()].into(),
@@ -198,4 +199,20 @@ fn a_target_is_a_number_above_nothing() {
     assert!(of("{ cpuTarget: 700 }").unwrap_err().contains("cpuTarget 700 is more than 100 percent"));
     assert!(of("{ memoryTarget: 101 }").unwrap_err().contains("memoryTarget"));
     assert_eq!(of("{ requestsPerTarget: 5000 }"), Ok(()));
+}
+
+#[test]
+fn at_its_maximum_and_above_its_target_is_worse_than_at_its_maximum() {
+    let plain = native("{}");
+    let full = |state: AlarmState, above: bool| {
+        let mut seen = with(vec![cpu()]);
+        *counts_of(&mut seen) = Counts { groups: counts_of(&mut seen).groups.clone(), ..counts(10, 10) };
+        seen.alarms.insert("cpu-high".to_owned(), Reading::Known(Some(PolicyAlarm { state, above, ..alarm() })));
+        judged(&plain, &seen).found.iter().map(|one| (one.severity(), one.to_string())).collect::<Vec<_>>()
+    };
+    let words = |more: &str| format!("shop-api is at its maximum of 10 tasks{more}: it cannot grow any more");
+    assert_eq!(full(AlarmState::Ok, true), [(Severity::Warning, words(""))]);
+    assert_eq!(full(AlarmState::Alarm, false), [(Severity::Warning, words(""))], "below its target, at its maximum");
+    let worse = [(Severity::Critical, words(", and policy cpu is above its target"))];
+    assert_eq!(full(AlarmState::Alarm, true), worse);
 }

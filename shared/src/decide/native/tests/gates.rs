@@ -214,3 +214,33 @@ fn a_promote_is_kept_although_the_answer_lacks_the_deployment_and_declined_in_wo
     ended.look(&[]);
     assert_eq!((ended.phase(), declined(&ended)), ("idle", 1), "{:?}", ended.told);
 }
+
+#[test]
+fn of_two_pauses_the_one_that_was_told_is_answered() {
+    let mut scene = Scene::at("SCALE_UP", 0);
+    scene.newest().hooks = vec![pause("a")];
+    scene.stage("POST_TEST_TRAFFIC_SHIFT", 0);
+    scene.newest().hooks = vec![pause("b"), pause("a")];
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    let answered = scene.done.iter().find_map(|action| match action {
+        Action::Continue { hook, .. } => Some(hook.clone()),
+        _ => None,
+    });
+    assert_eq!(answered.as_deref(), Some("a"), "{:?}", scene.told);
+}
+
+#[test]
+fn law_15_only_an_answer_that_is_refused_for_good_calls_a_person_and_counts_as_another_gate() {
+    let refused = |effect: &str, permanent: bool| {
+        let mut scene = Scene::at("SCALE_UP", 0);
+        scene.newest().hooks = vec![pause("p-1")];
+        scene.stage("POST_TEST_TRAFFIC_SHIFT", 0);
+        scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+        let (effect, reason) = (effect.to_owned(), "refused".to_owned());
+        scene.seen.failures = vec![EffectFailure { effect, reason, permanent }];
+        scene.look(&[]);
+        (calls(&scene), scene.status.rollout.as_ref().expect("a rollout").native.gates)
+    };
+    assert_eq!(refused("continue from the pause p-1", true), (1, 1));
+    assert_eq!((refused("continue from the pause p-1", false), refused("tidy the family", true)), ((0, 0), (0, 0)));
+}

@@ -1,0 +1,79 @@
+//! From AWS's answers to what the check reads, as the real adapter does it.
+
+use serde_json::Value;
+use shared::observation::{AlarmState, ScalingReading, Suspended};
+use shared::scaling::{Counts, Level, Metric, Moves, Policy, PolicyAlarm};
+use shared::time::Time;
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+pub(crate) fn last(value: &Value) -> String {
+    text(value).rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+pub(crate) fn number(value: &Value) -> u32 {
+    value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+}
+
+pub(crate) fn counts(service: &Value) -> Counts {
+    let deployments = service["deployments"].as_array().map_or(0, Vec::len);
+    Counts {
+        desired: number(&service["desiredCount"]),
+        running: number(&service["runningCount"]),
+        pending: number(&service["pendingCount"]),
+        deploying: deployments > 1 || service["deployments"][0]["rolloutState"] == "IN_PROGRESS",
+        ..Counts::default()
+    }
+}
+
+pub(crate) fn bounds(target: &Value) -> ScalingReading {
+    let flag = |name: &str| target["SuspendedState"][name] == true;
+    ScalingReading {
+        min: number(&target["MinCapacity"]),
+        max: number(&target["MaxCapacity"]),
+        suspended: Suspended {
+            scale_in: flag("DynamicScalingInSuspended"),
+            scale_out: flag("DynamicScalingOutSuspended"),
+            scheduled: flag("ScheduledScalingSuspended"),
+        },
+    }
+}
+
+pub(crate) fn policy(doc: &Value) -> Policy {
+    let tracking = &doc["TargetTrackingScalingPolicyConfiguration"];
+    let predefined = &tracking["PredefinedMetricSpecification"];
+    let moves = if tracking.is_null() {
+        Moves::Steps
+    } else {
+        let label = text(&predefined["ResourceLabel"]);
+        Moves::Tracking {
+            metric: if label.is_empty() { Metric::Cpu } else { Metric::Requests },
+            target: Level::try_from(tracking["TargetValue"].as_f64().unwrap_or_default()).expect("a target"),
+            group: label.find("targetgroup/").map(|at| label[at..].to_owned()),
+            only_out: false,
+        }
+    };
+    let alarms = doc["Alarms"].as_array().into_iter().flatten();
+    Policy { name: text(&doc["PolicyName"]), moves, alarms: alarms.map(|alarm| text(&alarm["AlarmName"])).collect() }
+}
+
+pub(crate) fn policy_alarm(doc: &Value) -> PolicyAlarm {
+    let dimension = |name: &str| {
+        let all = doc["Dimensions"].as_array().into_iter().flatten();
+        all.filter(|one| one["Name"] == name).map(|one| text(&one["Value"])).next()
+    };
+    let service = dimension("ClusterName").zip(dimension("ServiceName"));
+    PolicyAlarm {
+        enabled: doc["ActionsEnabled"] != false,
+        above: text(&doc["ComparisonOperator"]).starts_with("GreaterThan"),
+        state: match doc["StateValue"].as_str() {
+            Some("OK") => AlarmState::Ok,
+            Some("ALARM") => AlarmState::Alarm,
+            _ => AlarmState::InsufficientData,
+        },
+        since: doc["StateTransitionedTimestamp"].as_f64().map(|seconds| Time((seconds * 1000.0) as u64)),
+        services: service.into_iter().map(|(cluster, service)| format!("{cluster}/{service}")).collect(),
+    }
+}
