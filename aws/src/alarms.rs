@@ -74,8 +74,11 @@ fn of_policy(alarm: &MetricAlarm) -> Reading<Option<PolicyAlarm>> {
     let since = alarm.state_transitioned_timestamp();
     let bare = bare(alarm.state_value(), alarm.evaluation_state(), None, since);
     let in_metrics = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.metric());
-    let sets = std::iter::once(alarm.dimensions()).chain(in_metrics.map(|metric| metric.dimensions()));
-    let services = sets.filter_map(|dimensions| {
+    let sets = std::iter::once((alarm.namespace(), alarm.dimensions()))
+        .chain(in_metrics.map(|metric| (metric.namespace(), metric.dimensions())));
+    // Elsewhere a dimension of that name is whatever its team means.
+    let of_ecs = sets.filter(|(namespace, _)| *namespace == Some("AWS/ECS")).map(|(_, dimensions)| dimensions);
+    let services = of_ecs.filter_map(|dimensions| {
         Some(format!("{}/{}", value(dimensions, "ClusterName")?, value(dimensions, "ServiceName")?))
     });
     use ComparisonOperator::{GreaterThanOrEqualToThreshold, GreaterThanThreshold};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::ids::ServiceName;
 use shared::observation::Reading;
 use shared::scaling::Policy;
+use shared::time::Time;
 
 use crate::errors::{During, Failure};
 use crate::policies::{self, Policies};
@@ -24,6 +25,8 @@ const BYTES: usize = 200_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
+    /// The round's time: a message that comes again, or late, is that look and no other.
+    pub at: Time,
     /// The services to look at.
     pub services: Vec<ServiceName>,
     /// The scaling policies of their ECS services by resource: a page of them takes no list of resources, so they are listed once
@@ -46,10 +49,10 @@ impl Part {
 }
 
 /// The parts of a round over these services, and how many calls listing their policies took.
-pub async fn parts(world: &World, listed: &[Listed]) -> (Vec<Part>, usize) {
+pub async fn parts(world: &World, listed: &[Listed], at: Time) -> (Vec<Part>, usize) {
     let resources = listed.iter().flat_map(resources).collect();
     let (known, calls) = policies::read(&world.clients, &resources, &BTreeMap::new()).await;
-    (listed.chunks(TOGETHER).flat_map(|some| fitting(some, &known)).collect(), calls)
+    (listed.chunks(TOGETHER).flat_map(|some| fitting(some, &known, at)).collect(), calls)
 }
 
 fn resources(listed: &Listed) -> impl Iterator<Item = String> {
@@ -57,15 +60,15 @@ fn resources(listed: &Listed) -> impl Iterator<Item = String> {
 }
 
 /// These services in one part, or in halves that fit into a message.
-fn fitting(some: &[Listed], known: &Policies) -> Vec<Part> {
+fn fitting(some: &[Listed], known: &Policies, at: Time) -> Vec<Part> {
     let own = some.iter().flat_map(resources);
     let policies = own.filter_map(|resource| Some((resource.clone(), known.get(&resource)?.clone()))).collect();
-    let part = Part { services: some.iter().map(|listed| listed.name.clone()).collect(), policies };
+    let part = Part { at, services: some.iter().map(|listed| listed.name.clone()).collect(), policies };
     if some.len() < 2 || part.body().len() <= BYTES {
         return vec![part];
     }
     let (first, rest) = some.split_at(some.len() / 2);
-    fitting(first, known).into_iter().chain(fitting(rest, known)).collect()
+    fitting(first, known, at).into_iter().chain(fitting(rest, known, at)).collect()
 }
 
 /// The queue of parts.
@@ -106,7 +109,7 @@ mod tests {
         let ecs = |n: usize| Some(vec![("production".to_owned(), format!("shop-{n}"))]);
         let listed = |n: usize| Listed { name: format!("shop-{n}").as_str().into(), ecs: ecs(n) };
         let all: Vec<Listed> = (0..services).map(listed).collect();
-        fitting(&all, &(0..services).map(one).collect())
+        fitting(&all, &(0..services).map(one).collect(), Time(7))
     }
 
     #[test]

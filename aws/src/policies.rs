@@ -4,20 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{
-    CustomizedMetricSpecification, MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension,
-    ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+    CustomizedMetricSpecification, MetricStatistic, MetricType, PolicyType, PredefinedMetricSpecification,
+    ScalableDimension, ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
 };
 use shared::observation::Reading;
+use shared::ports::Clock;
 use shared::scaling::{Level, Metric, Moves, Policy, PolicyAlarm};
+use shared::time::Span;
 
 use crate::alarms;
 use crate::clients::Clients;
+use crate::clock::SystemClock;
 use crate::errors::{During, Failure};
 
 const CALL: &str = "application-autoscaling:DescribeScalingPolicies";
 /// So many services are asked for one by one. For more all policies of the account are listed, ten in a page: a page takes one
 /// resource's only.
 const ONE_BY_ONE: usize = 10;
+/// So long the listing may take: well below the function's timeout.
+const LISTING: Span = Span::secs(100);
 /// The most names in one DescribeAlarms (CloudWatch API).
 const ALARMS: usize = 100;
 
@@ -56,7 +61,15 @@ async fn list(
 ) -> Result<BTreeMap<String, Vec<Policy>>, Failure> {
     let mut found: BTreeMap<String, Vec<Policy>> = BTreeMap::new();
     let mut next = None;
+    let until = SystemClock.now().plus(LISTING);
     loop {
+        // A round goes on without them rather than not at all. Half of a list would tell of policies that are there as missing.
+        if SystemClock.now() >= until {
+            return Err(Failure::unreadable(
+                CALL,
+                format!("the account's policies could not be listed within {LISTING}"),
+            ));
+        }
         *calls += 1;
         let request = client
             .describe_scaling_policies()
@@ -76,7 +89,8 @@ async fn list(
 }
 
 fn policy(policy: &ScalingPolicy) -> Policy {
-    let tracking = policy.target_tracking_scaling_policy_configuration().and_then(tracking);
+    let own = policy.resource_id();
+    let tracking = policy.target_tracking_scaling_policy_configuration().and_then(|config| tracking(config, own));
     let moves = match (policy.policy_type(), tracking) {
         (PolicyType::StepScaling, _) => Moves::Steps,
         (PolicyType::TargetTrackingScaling, Some(tracking)) => tracking,
@@ -89,11 +103,11 @@ fn policy(policy: &ScalingPolicy) -> Policy {
     }
 }
 
-fn tracking(tracking: &TargetTrackingScalingPolicyConfiguration) -> Option<Moves> {
+fn tracking(tracking: &TargetTrackingScalingPolicyConfiguration, own: &str) -> Option<Moves> {
     let (metric, group) = match (tracking.predefined_metric_specification(), tracking.customized_metric_specification())
     {
         (Some(predefined), _) => of_predefined(predefined),
-        (None, Some(custom)) => (of_custom(custom), None),
+        (None, Some(custom)) => (of_custom(custom, own), None),
         (None, None) => (Metric::Other, None),
     };
     let target = Level::try_from(tracking.target_value()).ok()?;
@@ -116,11 +130,17 @@ fn of_predefined(predefined: &PredefinedMetricSpecification) -> (Metric, Option<
     }
 }
 
-/// The services' own metrics, named by hand.
-fn of_custom(custom: &CustomizedMetricSpecification) -> Metric {
+/// The service's own metrics, named by hand; or the requests of target groups, by metric math.
+fn of_custom(custom: &CustomizedMetricSpecification, own: &str) -> Metric {
+    let named = |name: &str| custom.dimensions().iter().find(|one| one.name() == name).map(|one| one.value());
+    let is_own = named("ClusterName").zip(named("ServiceName")).is_some_and(|(cluster, service)| {
+        own == crate::scaling::resource(cluster, service) && custom.statistic() == Some(&MetricStatistic::Average)
+    });
+    let in_math = custom.metrics().iter().filter_map(|query| query.metric_stat()?.metric()?.metric_name());
     match (custom.namespace(), custom.metric_name()) {
-        (Some("AWS/ECS"), Some("CPUUtilization")) => Metric::Cpu,
-        (Some("AWS/ECS"), Some("MemoryUtilization")) => Metric::Memory,
+        (Some("AWS/ECS"), Some("CPUUtilization")) if is_own => Metric::Cpu,
+        (Some("AWS/ECS"), Some("MemoryUtilization")) if is_own => Metric::Memory,
+        (_, _) if in_math.into_iter().any(|name| name == "RequestCountPerTarget") => Metric::Requests,
         (_, _) => Metric::Other,
     }
 }
@@ -150,7 +170,9 @@ pub(crate) async fn read_alarms(
 mod tests {
     use super::*;
     use aws_sdk_applicationautoscaling::primitives::DateTime;
-    use aws_sdk_applicationautoscaling::types::Alarm;
+    use aws_sdk_applicationautoscaling::types::{
+        Alarm, MetricDimension, TargetTrackingMetric, TargetTrackingMetricDataQuery, TargetTrackingMetricStat,
+    };
 
     fn put(kind: PolicyType, tracking: Option<TargetTrackingScalingPolicyConfiguration>) -> Policy {
         let built = ScalingPolicy::builder()
@@ -196,8 +218,21 @@ mod tests {
             tracks(Metric::Requests, Some("targetgroup/green/1b"))
         );
         assert_eq!(of(MetricType::RdsReaderAverageCpuUtilization, None), tracks(Metric::Other, None));
-        let custom = CustomizedMetricSpecification::builder().namespace("AWS/ECS").metric_name("CPUUtilization");
-        assert_eq!(of_custom(&custom.build()), Metric::Cpu);
+        let dimension = |name: &str, value: &str| MetricDimension::builder().name(name).value(value).build().unwrap();
+        let custom = CustomizedMetricSpecification::builder()
+            .namespace("AWS/ECS")
+            .metric_name("CPUUtilization")
+            .statistic(MetricStatistic::Average)
+            .dimensions(dimension("ClusterName", "production"))
+            .dimensions(dimension("ServiceName", "shop"))
+            .build();
+        assert_eq!(of_custom(&custom, "service/production/shop"), Metric::Cpu);
+        assert_eq!(of_custom(&custom, "service/production/other"), Metric::Other, "another service's");
+        let metric = TargetTrackingMetric::builder().metric_name("RequestCountPerTarget").build();
+        let stat = TargetTrackingMetricStat::builder().metric(metric).stat("Sum").build().unwrap();
+        let query = TargetTrackingMetricDataQuery::builder().id("blue").metric_stat(stat).build().unwrap();
+        let math = CustomizedMetricSpecification::builder().metrics(query).build();
+        assert_eq!(of_custom(&math, "service/production/shop"), Metric::Requests);
         assert_eq!(put(PolicyType::StepScaling, None).moves, Moves::Steps);
         assert_eq!(put(PolicyType::from("New"), None).moves, Moves::Other("New".to_owned()));
         assert_eq!(put(PolicyType::StepScaling, None).alarms, ["high"]);

@@ -93,10 +93,10 @@ async fn a_policy_that_went_missing_is_told_once_and_so_is_another_one_in_its_pl
         check(&scene).await?;
     }
     scene.until_told("has a scalable target and no policy").await?;
-    let steps = json!({ "PolicyName": "steps", "PolicyType": "StepScaling",
-        "StepScalingPolicyConfiguration": { "AdjustmentType": "ChangeInCapacity",
-            "StepAdjustments": [{ "MetricIntervalLowerBound": 0, "ScalingAdjustment": 1 }] } });
-    target(&scene, &service, "PutScalingPolicy", &steps)?;
+    let another = json!({ "PolicyName": "memory", "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 80.0,
+            "PredefinedMetricSpecification": { "PredefinedMetricType": "ECSServiceAverageMemoryUtilization" } } });
+    target(&scene, &service, "PutScalingPolicy", &another)?;
     for _ in 0..3 {
         check(&scene).await?;
     }
@@ -167,5 +167,25 @@ async fn more_services_than_one_look_takes_are_checked_in_parts() -> Result {
         let told = scene.table.notices(name, 10).await?;
         ensure!(told.len() == 1, "told once of {name}: {told:?}");
     }
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_comes_again_is_the_same_look() -> Result {
+    let scene = Scene::start(&[]).await?;
+    target(&scene, &format!("{SERVICE}-blue"), "DeregisterScalableTarget", &json!({}))?;
+    let part = async |at: u64| -> Result {
+        let body = json!({ "at": at, "services": [SERVICE], "policies": {} }).to_string();
+        let record = json!({ "messageId": "1", "eventSource": "aws:sqs", "body": body });
+        scene.cloud.invoke("check-scaling", json!({ "Records": [record] })).await.context("check-scaling")?;
+        Ok(())
+    };
+    let round = scene.cloud.now();
+    for at in [round, round, round, round - 300_000] {
+        part(at).await?;
+    }
+    ensure!(told(&scene.told().await?).is_empty(), "one look, however often: {:?}", scene.told().await?);
+    part(round + 300_000).await?;
+    scene.until_told("has no scalable target").await?;
     scene.end().await
 }

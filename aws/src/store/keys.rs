@@ -54,9 +54,9 @@ pub(super) fn scaling(name: &ServiceName) -> Key {
     Key::new(service(name), "scaling")
 }
 
-/// The notice of a run of the scaling check: one for each state of its memory.
-pub(super) fn scaling_notice(name: &ServiceName, version: u64) -> Key {
-    Key::new(service(name), format!("{NOTICE}{:010}#scaling#{version:010}", 0))
+/// The notice of a look of the scaling check. Its time is in it: a service that is applied anew counts its memory anew.
+pub(super) fn scaling_notice(name: &ServiceName, at: Time, version: u64) -> Key {
+    Key::new(service(name), format!("{NOTICE}{:010}#scaling#{:013}#{version}", 0, at.0))
 }
 
 pub(super) fn unsettled_shard(shard: u64) -> String {

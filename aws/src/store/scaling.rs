@@ -35,7 +35,7 @@ impl Table {
         let mut actions = vec![self.memory_put(service, memory, read)?];
         if let Some((entry, notice)) = news {
             actions.push(self.history_put(service, entry, &format!("scaling-{version}"))?);
-            let key = keys::scaling_notice(service, version);
+            let key = keys::scaling_notice(service, notice.at, version);
             actions.push(put(&self.name, items::notice_item(&key, notice, KEPT)?)?);
         }
         match self.transact(actions).await? {

@@ -12,6 +12,7 @@ use shared::intake::{self, Event};
 use shared::notice::{Milestone, Notice};
 use shared::ports::{Clock, HistoryEntry};
 use shared::scaling::FindingKind;
+use shared::time::{Span, Time};
 use tracing::{Instrument, info, info_span, warn};
 
 /// Handles one tick, or parts of a round. Err only where running it again can help.
@@ -22,7 +23,7 @@ pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result
     let span = info_span!("scaling", event = intake::id(&event.payload));
     async {
         match event_of(&event.payload) {
-            Some(Event::Tick) => all(wiring).await?,
+            Some(Event::Tick) => all(wiring, round_time(wiring, &event.payload)).await?,
             Some(other) => warn!(?other, "not a tick: this function's rule is wrong"),
             None => {}
         }
@@ -32,15 +33,22 @@ pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result
     .await
 }
 
+/// The schedule's time: an invocation that Lambda makes again is the same look.
+fn round_time(wiring: &Wiring, tick: &Value) -> Time {
+    let now = wiring.clock.now();
+    let told = tick["time"].as_str().and_then(Time::parse);
+    told.map_or(now, |at| at.min(now).max(now.minus(Span::mins(15))))
+}
+
 /// Few services are looked at here and now, many in parts: one invocation need not be long enough for all of them.
-async fn all(wiring: &Wiring) -> Result<(), Error> {
+async fn all(wiring: &Wiring, at: Time) -> Result<(), Error> {
     let listed = wiring.table.directory().await?;
     if listed.len() <= TOGETHER {
         let services: Vec<ServiceName> = listed.into_iter().map(|listed| listed.name).collect();
-        check(wiring, &services, &Known::new()).await;
+        check(wiring, &services, &Known::new(), at).await;
         return Ok(());
     }
-    let (parts, calls) = parts(&wiring.world, &listed).await;
+    let (parts, calls) = parts(&wiring.world, &listed, at).await;
     info!(services = listed.len(), parts = parts.len(), "a round in parts");
     for part in &parts {
         wiring.parts.send(part).await?;
@@ -55,21 +63,21 @@ async fn batch(wiring: &Wiring, records: &[Value]) -> Value {
         let text = |member: &str| record.get(member).and_then(Value::as_str).unwrap_or_default();
         let span = info_span!("part", event = text("messageId"));
         match Part::parse(text("body")) {
-            Ok(part) => check(wiring, &part.services, &part.policies).instrument(span).await,
+            Ok(part) => check(wiring, &part.services, &part.policies, part.at).instrument(span).await,
             Err(error) => span.in_scope(|| warn!(error, "dropped: not a message of ours")),
         }
     }
     json!({ "batchItemFailures": [] })
 }
 
-async fn check(wiring: &Wiring, services: &[ServiceName], known: &Known) {
+async fn check(wiring: &Wiring, services: &[ServiceName], known: &Known, at: Time) {
     let round = round(&wiring.world, &wiring.table, services, known).await;
     let (mut open, mut unread) = (BTreeMap::<FindingKind, u32>::new(), 0);
     for (service, checked) in &round.checked {
         let span = info_span!("service", service = %service);
         match checked {
             Ok(checked) => {
-                for kind in note(wiring, service, checked).instrument(span).await {
+                for kind in note(wiring, service, checked, at).instrument(span).await {
                     *open.entry(kind).or_default() += 1;
                 }
             }
@@ -91,8 +99,7 @@ async fn check(wiring: &Wiring, services: &[ServiceName], known: &Known) {
 }
 
 /// Remembers what was found of a service and tells what is news. What is open.
-async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked) -> Vec<FindingKind> {
-    let now = wiring.clock.now();
+async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked, now: Time) -> Vec<FindingKind> {
     let mut memory = checked.memory.clone();
     let news = memory.note(&checked.judged, now, wiring.env.margins.look);
     let open: Vec<FindingKind> = memory.told(now).iter().map(|open| open.finding.kind()).collect();

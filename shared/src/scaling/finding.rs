@@ -75,7 +75,7 @@ kinds! {
     OtherBounds "otherBounds" "The scalable target's bounds are not those of flipback.yaml.";
     MinIsMax "minIsMax" "It can neither grow nor shrink.";
     MinZero "minZero" "It may be scaled to no task at all.";
-    MaxBelowDesired "maxBelowDesired" "More tasks are wanted than the maximum: the next step of scaling takes some away.";
+    MaxBelowDesired "maxBelowDesired" "More tasks are wanted than the maximum.";
     BelowMin "belowMin" "Fewer tasks are wanted than the minimum.";
     AtMax "atMax" "It is at its maximum, for a while.";
     Suspended "suspended" "Scaling is suspended on the live side.";

@@ -19,10 +19,11 @@ impl TryFrom<f64> for Level {
     type Error = String;
 
     fn try_from(value: f64) -> Result<Level, String> {
-        if value > 0.0 && value <= 1e12 {
-            Ok(Level((value * 1000.0).round() as u64))
+        let thousandths = (value * 1000.0).round();
+        if value <= 1e12 && thousandths >= 1.0 {
+            Ok(Level(thousandths as u64))
         } else {
-            Err(format!("{value} is not a target: it must be more than 0"))
+            Err(format!("{value} is not a target: it must be more than 0, in thousandths"))
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{Policy, PolicyAlarm, Role};
 use crate::config::ServiceConfig;
 use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading, ScalingReading};
-use crate::rollout::{Phase, Status};
+use crate::rollout::{Phase, Rollout, Status};
 use crate::time::Time;
 use crate::weights::{Sides, all_on_stable};
 
@@ -70,11 +70,27 @@ pub fn subjects(config: &ServiceConfig, status: &Status, read: Option<Colour>) -
         return Some(vec![Subject { service: native.service.clone(), role: Role::Live }]);
     }
     let rollout = status.rollout.as_ref().filter(|rollout| rollout.phase != Phase::Holding);
-    let live =
-        rollout.and_then(|rollout| rollout.stable).or(status.settled.as_ref().map(|settled| settled.live)).or(read)?;
+    let live = rollout.and_then(carries).or(status.settled.as_ref().map(|settled| settled.live)).or(read)?;
     let other = if rollout.is_some() { Role::Candidate } else { Role::Idle };
     let of = |colour: Colour, role| Subject { service: config.engine.service(colour).to_owned(), role };
     Some(vec![of(live, Role::Live), of(live.other(), other)])
+}
+
+/// The side of a rollout that has the traffic: from the last step on it is the new one.
+fn carries(rollout: &Rollout) -> Option<Colour> {
+    let stable = rollout.stable?;
+    match rollout.phase {
+        Phase::Standby { .. } | Phase::Retiring | Phase::Resting => Some(stable.other()),
+        Phase::Holding
+        | Phase::Registering { .. }
+        | Phase::Starting
+        | Phase::Deploying
+        | Phase::Stopping { .. }
+        | Phase::Shifting { .. }
+        | Phase::Baking { .. }
+        | Phase::Returning { .. }
+        | Phase::Clearing { .. } => Some(stable),
+    }
 }
 
 /// The colour that holds all weight on every route, if both services and every route were read and there is one.

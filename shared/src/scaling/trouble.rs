@@ -16,6 +16,9 @@ pub struct Differs {
     pub wanted: Level,
     /// As the policy has it; none: no policy tracks the metric.
     pub found: Option<Level>,
+    /// That policy's name.
+    #[serde(default)]
+    pub policy: Option<String>,
 }
 
 impl fmt::Display for Differs {

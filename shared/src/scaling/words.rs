@@ -40,14 +40,19 @@ impl Finding {
                 register(&format!("--min-capacity {wanted_min} --max-capacity {wanted_max}"))
             }
             What::MinIsMax { bound } => {
-                format!("raise the maximum: {}", register(&format!("--max-capacity {}", bound * 2)))
+                format!("raise the maximum: {}", register(&format!("--max-capacity {}", (bound * 2).max(2))))
             }
-            What::MinZero { .. } => format!("keep two at least: {}", register("--min-capacity 2")),
+            What::MinZero { max } => {
+                format!("keep some at least: {}", register(&format!("--min-capacity {}", 2.min(*max))))
+            }
             What::MaxBelowDesired { desired, .. } => {
                 format!("raise the maximum before anything scales: {}", register(&format!("--max-capacity {desired}")))
             }
             What::BelowMin { min, .. } => {
-                format!("somebody set the count by hand; scaling brings it to {min} at its next step")
+                format!(
+                    "somebody set the count by hand, and scaling in leaves it there: {}",
+                    register(&format!("--min-capacity {min}"))
+                )
             }
             What::AtMax { max, .. } => {
                 format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2)))
@@ -69,16 +74,22 @@ impl Finding {
             ),
             What::NoPolicy => format!("give it one: {}", put("cpu", Metric::Cpu, "70")),
             What::OtherTarget { differs } => {
-                let each = differs.iter().map(|differs| {
-                    let name = match differs.metric {
-                        Metric::Cpu => "cpu",
-                        Metric::Memory => "memory",
-                        Metric::Requests | Metric::Other => "requests",
-                    };
-                    put(name, differs.metric, &differs.wanted.to_string())
+                let each = differs.iter().map(|differs| match (&differs.policy, differs.metric) {
+                    // PutScalingPolicy replaces the whole configuration.
+                    (Some(policy), _) => format!(
+                        "put {policy} again with TargetValue={} and what else it has, cooldowns and all (aws \
+                         application-autoscaling describe-scaling-policies --service-namespace ecs --policy-names {policy})",
+                        differs.wanted
+                    ),
+                    (None, Metric::Cpu) => put("cpu", Metric::Cpu, &differs.wanted.to_string()),
+                    (None, Metric::Memory) => put("memory", Metric::Memory, &differs.wanted.to_string()),
+                    (None, metric @ (Metric::Requests | Metric::Other)) => format!(
+                        "{} (where two target groups take turns, docs/operations.md has the policy)",
+                        put("requests", metric, &differs.wanted.to_string())
+                    ),
                 });
                 let each: Vec<String> = each.collect();
-                format!("put the policy, by the name it has: {}", each.join("; "))
+                each.join("; ")
             }
             What::PolicyAlarms { troubles } => {
                 let disabled = troubles.iter().find_map(|trouble| match &trouble.what {
@@ -135,7 +146,8 @@ impl fmt::Display for Finding {
             What::MinZero { max } => write!(f, "{service} scales from 0 to {max} tasks: it may be left without any"),
             What::MaxBelowDesired { desired, max } => write!(
                 f,
-                "{service} wants {desired} tasks and its maximum is {max}: the next step of scaling takes {} away",
+                "{service} wants {desired} tasks and its maximum is {max}: it cannot grow, and the next scale-in takes {} away \
+                 at once",
                 desired - max
             ),
             What::BelowMin { desired, min } => {

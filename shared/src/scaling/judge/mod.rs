@@ -32,6 +32,11 @@ pub struct Judged {
 pub fn judge(config: &ServiceConfig, status: &Status, subjects: &[Subject], sight: &Sight, past: &Past) -> Judged {
     let rolling = status.rollout.as_ref().is_some_and(|rollout| rollout.phase != Phase::Holding);
     let mut judged = Judged::default();
+    if subjects.is_empty() {
+        // Which side is live is not known: nothing is.
+        let all = |role: Role| FindingKind::ALL.iter().map(move |kind| (*kind, role));
+        judged.unknown.extend(all(Role::Live).chain(all(Role::Idle)));
+    }
     for subject in subjects {
         match subject.role {
             Role::Live => live(config, rolling, subject, sight, past, &mut judged),
@@ -56,6 +61,9 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         Some(Reading::Known(Some(counts))) => Some(counts),
         Some(Reading::Known(None)) => {
             find(What::Gone);
+            // What was wrong with it is not mended by that.
+            let others = FindingKind::ALL.iter().filter(|kind| **kind != FindingKind::Gone);
+            judged.unknown.extend(others.map(|kind| (*kind, subject.role)));
             return;
         }
         Some(Reading::Unknown(why)) => {
@@ -83,6 +91,7 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
                     let (found, not_known) = policies::judge(config, subject, target, counts, all, sight);
                     found.into_iter().for_each(&mut find);
                     unknown.extend(not_known);
+                    unread = unread.or(policies::unread(all, sight));
                 }
                 Some(Reading::Unknown(why)) => {
                     unread = unread.or(Some(why));
@@ -91,7 +100,13 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
                 None => unknown.extend(OF_POLICIES),
             }
         }
-        Some(Reading::Known(None)) => find(What::NoScalableTarget),
+        Some(Reading::Known(None)) => {
+            find(What::NoScalableTarget);
+            // What was wrong with the one that is gone is not mended by that.
+            let others = OF_TARGETS.iter().filter(|kind| **kind != FindingKind::NoScalableTarget);
+            unknown.extend(others);
+            unknown.extend(OF_POLICIES);
+        }
         Some(Reading::Unknown(why)) => {
             unread = unread.or(Some(why));
             unknown.extend(OF_TARGETS);
@@ -112,7 +127,10 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         }
     }
     match counts {
-        Some(counts) if rolling || counts.deploying => unknown.push(FindingKind::RunningBelowDesired),
+        // While one deploys tasks come and go; but not all of them for long, unless it is ours, which has deadlines.
+        Some(counts) if rolling || counts.deploying && counts.running > 0 => {
+            unknown.push(FindingKind::RunningBelowDesired);
+        }
         Some(counts) if counts.running < counts.desired => {
             let recent = |(at, _): &&(Time, String)| sight.at.since(*at) <= RECENT;
             find(What::RunningBelowDesired {

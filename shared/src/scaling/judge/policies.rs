@@ -28,7 +28,9 @@ pub(super) fn judge(
 ) -> (Vec<What>, Vec<FindingKind>) {
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     let differs = differs(config, policies);
-    if policies.is_empty() && differs.is_empty() && target.min < target.max {
+    // Steps without an alarm are never taken.
+    let idle = |policy: &Policy| policy.moves == Moves::Steps && policy.alarms.is_empty();
+    if policies.iter().all(idle) && differs.is_empty() && target.min < target.max {
         found.push(What::NoPolicy);
     }
     if !differs.is_empty() {
@@ -55,6 +57,15 @@ pub(super) fn judge(
     (found, unknown)
 }
 
+/// Why an alarm of the tracking policies is not known.
+pub(super) fn unread<'a>(policies: &[Policy], sight: &'a Sight) -> Option<&'a String> {
+    let tracking = policies.iter().filter(|policy| matches!(policy.moves, Moves::Tracking { .. }));
+    tracking.flat_map(|policy| &policy.alarms).find_map(|name| match sight.alarms.get(name) {
+        Some(Reading::Unknown(why)) => Some(why),
+        Some(Reading::Known(_)) | None => None,
+    })
+}
+
 fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
@@ -71,8 +82,10 @@ fn differs(config: &ServiceConfig, policies: &[Policy]) -> Vec<Differs> {
             Moves::Tracking { metric: tracked, target, .. } if tracked == metric => Some(target),
             Moves::Tracking { .. } | Moves::Steps | Moves::Other(_) => None,
         };
-        let tracked: Vec<_> = policies.iter().filter_map(of).collect();
-        (!tracked.contains(&wanted)).then(|| Differs { metric, wanted, found: tracked.first().copied() })
+        let tracked: Vec<_> = policies.iter().filter_map(|policy| Some((&policy.name, of(policy)?))).collect();
+        let as_wanted = tracked.iter().any(|(_, target)| *target == wanted);
+        let (policy, found) = tracked.first().map(|(name, target)| ((*name).clone(), *target)).unzip();
+        (!as_wanted).then_some(Differs { metric, wanted, found, policy })
     });
     each.collect()
 }
@@ -104,7 +117,9 @@ fn trouble(policy: &Policy, own: &str, counts: Option<&Counts>, sight: &Sight) -
         if !alarm.enabled {
             return told(AlarmTrouble::Disabled(name.clone()));
         }
-        if let Some(watches) = alarm.services.first().filter(|_| !alarm.services.contains(own)) {
+        // A team's own metric may be anybody's.
+        let elsewhere = alarm.services.first().filter(|_| always && !alarm.services.contains(own));
+        if let Some(watches) = elsewhere {
             return told(AlarmTrouble::Elsewhere { alarm: name.clone(), watches: watches.clone() });
         }
         let lasts = alarm.since.is_some_and(|since| sight.at.since(since) >= NO_DATA);

@@ -84,6 +84,8 @@ fn each_kind_is_found_by_what_is_wrong_and_by_nothing_else() {
     assert_eq!(kinds(&plain, &sight(counts(4, 3), Some(target(2, 10)))), [Kind::RunningBelowDesired]);
     let deploying = Counts { deploying: true, ..counts(4, 3) };
     assert_eq!(kinds(&plain, &sight(deploying, Some(target(2, 10)))), [], "tasks come and go");
+    let none = Counts { deploying: true, ..counts(4, 0) };
+    assert_eq!(kinds(&plain, &sight(none, Some(target(2, 10)))), [Kind::RunningBelowDesired], "but not all of them");
     let mut gone = fine.clone();
     gone.services.insert("shop-api".to_owned(), Reading::Known(None));
     assert_eq!(kinds(&plain, &gone), [Kind::Gone]);
@@ -291,4 +293,38 @@ fn every_kind_has_a_name_that_the_file_takes() {
         parse(&format!("{NATIVE}    scaling: {{ ignore: [atMaximum] }}\n")).unwrap_err().to_string().contains("atMax")
     );
     assert!(parse(&format!("{NATIVE}    scaling: {{ min: 5, max: 3 }}\n")).unwrap_err().to_string().contains("min 5"));
+}
+
+#[test]
+fn what_is_gone_or_not_known_to_be_live_says_nothing_of_what_was_wrong_before() {
+    let config = native("{}");
+    let full = sight(counts(8, 8), Some(target(2, 8)));
+    let mut days = days();
+    for _ in 0..4 {
+        days.look(&full);
+    }
+    let mut gone = full.clone();
+    gone.services.insert("shop-api".to_owned(), Reading::Known(None));
+    let unscaled = sight(counts(8, 8), None);
+    for seen in [&gone, &unscaled] {
+        let closed: usize = (0..4).map(|_| days.look(seen).1).sum();
+        assert!(closed <= 1, "what stood for the one before at most");
+        assert!(days.memory.open.iter().any(|open| open.finding.kind() == FindingKind::AtMax), "it is not over");
+    }
+    let nobody = judge(&config, &Status::default(), &[], &full, &Past::default());
+    assert_eq!((nobody.found.len(), days.judge(&nobody), days.judge(&nobody)), (0, (0, 0), (0, 0)));
+}
+
+#[test]
+fn from_the_standby_on_the_new_side_is_the_live_one() {
+    for (phase, live) in [("baking", Colour::Blue), ("standby", Colour::Green), ("retiring", Colour::Green)] {
+        let scene = Scene::pushed_until(phase);
+        let both = subjects(&scene.config, &scene.status, None).expect("a rollout runs");
+        assert_eq!(
+            (both[0].role, &both[0].service),
+            (Role::Live, &scene.config.engine.service(live).to_owned()),
+            "{phase}"
+        );
+        assert_eq!(both[1].role, Role::Candidate);
+    }
 }

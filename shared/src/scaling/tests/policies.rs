@@ -52,8 +52,13 @@ fn a_scalable_target_without_a_policy_is_moved_by_nothing() {
     let plain = native("{}");
     assert_eq!(kinds(&plain, &with(vec![])), [FindingKind::NoPolicy]);
     assert_eq!(kinds(&plain, &with(vec![cpu()])), []);
-    let steps = Policy { name: "steps".to_owned(), moves: Moves::Steps, alarms: vec![] };
-    assert_eq!(kinds(&plain, &with(vec![steps])), [], "whose alarms are its own affair");
+    let steps = |alarms: &[&str]| Policy {
+        name: "steps".to_owned(),
+        moves: Moves::Steps,
+        alarms: alarms.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(kinds(&plain, &with(vec![steps(&["busy"])])), [], "what its alarm watches is its own affair");
+    assert_eq!(kinds(&plain, &with(vec![steps(&[])])), [FindingKind::NoPolicy], "nothing takes those steps");
     let fixed = Sight { targets: sight(counts(4, 4), Some(target(4, 4))).targets, ..with(vec![]) };
     assert_eq!(kinds(&native("{ min: 4, max: 4 }"), &fixed), [], "there is nothing to move");
     assert!(!kinds(&plain, &sight(counts(4, 4), None)).contains(&FindingKind::NoPolicy));
@@ -99,6 +104,10 @@ fn a_policy_whose_alarms_do_not_set_it_off_is_found() {
         |since: Span| PolicyAlarm { state: AlarmState::InsufficientData, since: Some(NOW.minus(since)), ..alarm() };
     assert_eq!(found(&broken("cpu-high", Some(silent(Span::mins(20))))), [format!("{start}: cpu-high has no data")]);
     assert_eq!(found(&broken("cpu-high", Some(silent(Span::mins(5))))), [""; 0], "it may be new");
+    let mut theirs = with(vec![tracking("queue", Metric::Other, 5.0)]);
+    let elsewhere = PolicyAlarm { services: ["production/worker".to_owned()].into(), ..alarm() };
+    theirs.alarms.insert("queue-high".to_owned(), Reading::Known(Some(elsewhere)));
+    assert_eq!(kinds(&plain, &theirs), [], "a team's own metric may be of anything");
     let watches_nothing = PolicyAlarm { services: Default::default(), ..alarm() };
     assert_eq!(found(&broken("cpu-high", Some(watches_nothing))), [""; 0], "composite, or math");
     let one = |only_out: bool| {
@@ -167,10 +176,11 @@ fn policies_and_alarms_that_cannot_be_read_open_and_close_nothing() {
     let mut seen = with(vec![cpu()]);
     seen.alarms.insert("cpu-high".to_owned(), Reading::Unknown("throttled".to_owned()));
     let found = judged(&plain, &seen);
-    assert_eq!((found.found.len(), found.unknown), (0, [(FindingKind::PolicyAlarms, Role::Live)].into()));
+    assert_eq!(found.found.iter().map(Finding::kind).collect::<Vec<_>>(), [FindingKind::Unreadable]);
+    assert_eq!(found.unknown, [(FindingKind::PolicyAlarms, Role::Live)].into());
     // The other one's fault is known all the same.
     seen.alarms.insert("cpu-low".to_owned(), Reading::Known(None));
-    assert_eq!(kinds(&plain, &seen), [FindingKind::PolicyAlarms]);
+    assert_eq!(kinds(&plain, &seen), [FindingKind::PolicyAlarms, FindingKind::Unreadable]);
     seen.policies.insert("shop-api".to_owned(), Reading::Unknown("AccessDenied".to_owned()));
     let found = judged(&plain, &seen);
     assert_eq!(found.found.iter().map(Finding::kind).collect::<Vec<_>>(), [FindingKind::Unreadable]);
@@ -196,6 +206,7 @@ fn a_target_is_a_number_above_nothing() {
     let of = |scaling: &str| parse(&format!("{NATIVE}    scaling: {scaling}\n")).map(|_| ()).map_err(|e| e.to_string());
     assert_eq!(of("{ cpuTarget: 62.5 }"), Ok(()));
     assert!(of("{ cpuTarget: 0 }").unwrap_err().contains("more than 0"));
+    assert!(of("{ requestsPerTarget: 0.0004 }").unwrap_err().contains("more than 0"), "it would be read back as 0");
     assert!(of("{ cpuTarget: 700 }").unwrap_err().contains("cpuTarget 700 is more than 100 percent"));
     assert!(of("{ memoryTarget: 101 }").unwrap_err().contains("memoryTarget"));
     assert_eq!(of("{ requestsPerTarget: 5000 }"), Ok(()));
@@ -215,4 +226,12 @@ fn at_its_maximum_and_above_its_target_is_worse_than_at_its_maximum() {
     assert_eq!(full(AlarmState::Alarm, false), [(Severity::Warning, words(""))], "below its target, at its maximum");
     let worse = [(Severity::Critical, words(", and policy cpu is above its target"))];
     assert_eq!(full(AlarmState::Alarm, true), worse);
+}
+
+#[test]
+fn a_target_that_differs_is_put_right_by_the_name_it_has() {
+    let found = judged(&native("{ cpuTarget: 60, memoryTarget: 80 }"), &with(vec![cpu()]));
+    let remedy = found.found[0].remedy("production");
+    assert!(remedy.contains("put cpu again with TargetValue=60 and what else it has"), "{remedy}");
+    assert!(remedy.contains("--policy-name memory ") && remedy.contains("TargetValue=80"), "{remedy}");
 }
