@@ -231,6 +231,13 @@ fn law_6_the_cure_is_neither_held_nor_stopped_by_what_cannot_be_read_or_stands_s
     scene.now = scene.now.plus(Span::mins(24 * 60));
     scene.look(&[]);
     assert_eq!((scene.phase(), scene.stops(), calls(&scene)), ("deploying", 0, 1));
+    // Once for each stage that stands still.
+    scene.stage("BAKE_TIME", 50);
+    for _ in 0..2 {
+        scene.now = scene.now.plus(Span::mins(24 * 60));
+        scene.look(&[]);
+    }
+    assert_eq!(calls(&scene), 2);
 }
 
 #[test]

@@ -261,3 +261,26 @@ fn law_10_an_alarm_before_anything_of_ours_was_seen_takes_nothing_back() {
     scene.look(&[IntentKind::AlarmFired { alarm: "shop-5xx".to_owned(), at, reason: "5XX".to_owned() }]);
     assert_eq!((scene.phase(), scene.stops()), ("deploying", 0), "{:?}", scene.waits());
 }
+
+#[test]
+fn law_3_an_answer_to_a_pause_is_sent_again_once_it_can_no_longer_land() {
+    let mut answered = paused();
+    answered.look(&[IntentKind::Promote { rollout: answered.id(), step: 0 }]);
+    let at = rollout(&answered).native.continued.expect("sent");
+    let margins = Margins::default();
+    let lost = at.plus(margins.forward).plus(margins.effect_lifetime);
+    for (at, sent) in [(lost, 1), (lost.plus(MS), 2)] {
+        let mut scene = answered.clone();
+        look_at(&mut scene, at);
+        let answers = scene.done.iter().filter(|action| matches!(action, Action::Continue { .. })).count();
+        assert_eq!(answers, sent);
+    }
+}
+
+#[test]
+fn a_promote_before_ecs_has_shown_anything_is_declined_at_once() {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.look(&[IntentKind::Promote { rollout: scene.id(), step: 0 }]);
+    let declined = |told: &&Milestone| matches!(told, Milestone::Declined { wish, .. } if wish == "promote");
+    assert_eq!((scene.told.iter().filter(declined).count(), rollout(&scene).native.asked), (1, None));
+}
