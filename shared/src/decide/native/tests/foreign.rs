@@ -211,3 +211,58 @@ fn law_15_a_deployment_that_lands_after_its_rollout_ended_without_it_is_told() {
     scene.look(&[]);
     assert_eq!(calls(&scene), told + 1, "{:?}", scene.told.last());
 }
+
+#[test]
+fn law_15_only_what_came_after_our_end_is_news() {
+    for (later, told) in [(0, 0), (1, 1)] {
+        let mut scene = taken_back();
+        let before = scene.told.len();
+        let at = scene.status.last.as_ref().expect("an end").at.plus(Span(later));
+        scene.service().deployments.insert(0, deployment(9, at, DeploymentStatus::Successful));
+        scene.look(&[]);
+        assert_eq!(scene.told.len() - before, told, "{later} ms");
+    }
+}
+
+#[test]
+fn law_15_what_is_left_of_ours_is_not_told_as_somebody_elses() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.status.rollout.as_mut().expect("a rollout").called = true;
+    scene.look(&[IntentKind::GiveUp { rollout: scene.id() }]);
+    assert_eq!(scene.phase(), "idle");
+    scene.look(&[]);
+    scene.look(&[]);
+    assert!(!scene.told.iter().any(|told| matches!(told, Milestone::Foreign { .. })), "{:?}", scene.told);
+}
+
+#[test]
+fn law_15_what_was_told_as_begun_is_waited_for_although_nothing_can_be_read() {
+    for foreign in [true, false] {
+        let mut scene = Scene::new("asDeclared");
+        scene.look(&[]);
+        if foreign {
+            let now = scene.now;
+            scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::InProgress));
+            scene.look(&[]);
+        }
+        scene.seen.native = Reading::Unknown("throttled".to_owned());
+        scene.look(&[]);
+        assert_eq!(matches!(scene.waits(), Waiting::Unknown(_)), foreign, "{:?}", scene.waits());
+    }
+}
+
+#[test]
+fn law_13_a_late_deployment_calls_once_more_only_where_it_cannot_be_stopped_for_good() {
+    let called = |effect: &str, permanent: bool| {
+        let mut scene = taken_back();
+        let now = scene.now;
+        scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+        let (effect, reason) = (effect.to_owned(), "refused".to_owned());
+        scene.seen.failures = vec![EffectFailure { effect, reason, permanent }];
+        scene.look(&[]);
+        scene.look(&[]);
+        calls(&scene)
+    };
+    assert_eq!(called("stop deployment d2", true), 2);
+    assert_eq!((called("stop deployment d2", false), called("tidy the family", true)), (1, 1));
+}

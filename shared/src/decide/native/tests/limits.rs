@@ -284,3 +284,59 @@ fn a_promote_before_ecs_has_shown_anything_is_declined_at_once() {
     let declined = |told: &&Milestone| matches!(told, Milestone::Declined { wish, .. } if wish == "promote");
     assert_eq!((scene.told.iter().filter(declined).count(), rollout(&scene).native.asked), (1, None));
 }
+
+#[test]
+fn what_is_live_is_what_the_service_names_unless_its_newest_deployment_failed() {
+    for (newest, live) in [
+        (DeploymentStatus::Successful, 4),
+        (DeploymentStatus::RollbackSuccessful, 4),
+        (DeploymentStatus::Stopped, 1),
+        (DeploymentStatus::RollbackFailed, 1),
+    ] {
+        let mut scene = Scene::new("asDeclared");
+        scene.service().task_definition = revision(4);
+        let created = scene.now.minus(Span::mins(5));
+        scene.service().deployments.insert(0, deployment(4, created, newest.clone()));
+        if newest == DeploymentStatus::Successful {
+            // A deployment of what it names that is not listed yet.
+            scene.service().deployments.remove(0);
+        }
+        scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+        for _ in 0..4 {
+            scene.look(&[]);
+        }
+        assert_eq!(rollout(&scene).stable_revision, Some(revision(live)), "{newest:?}");
+    }
+}
+
+#[test]
+fn a_first_deployment_is_one_that_came_from_nothing_where_nothing_runs() {
+    for (has_source, running, first) in [(false, 0, true), (true, 0, false), (false, 2, false)] {
+        let mut scene = Scene::new("asDeclared");
+        scene.service().running = running;
+        scene.newest().has_source = has_source;
+        scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+        for _ in 0..4 {
+            scene.look(&[]);
+        }
+        let told = scene.told.iter().find_map(|told| match told {
+            Milestone::Deploying { first, .. } => Some(*first),
+            _ => None,
+        });
+        assert_eq!(told, Some(first), "{has_source} {running}");
+    }
+}
+
+#[test]
+fn an_observed_push_is_a_candidate_again_and_no_other_image_is() {
+    let mut scene = Scene::new("asDeclared");
+    scene.config.mode = crate::config::Mode::Observe;
+    let other = crate::rollout::ImageRef { repository: "shop-proxy".to_owned(), ..image("7.0.0", 7, scene.now) };
+    scene.status.take(&other);
+    scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
+    for _ in 0..4 {
+        scene.look(&[]);
+    }
+    assert_eq!(*scene.outcome(), Outcome::Observed);
+    assert_eq!(scene.status.taken.keys().collect::<Vec<_>>(), ["shop-proxy"]);
+}

@@ -228,3 +228,47 @@ fn law_15_what_a_push_came_too_late_to_stop_is_completed_once_it_serves_users() 
     scene.look(&[]);
     assert_eq!((ends(&scene), scene.outcome()), (1, &Outcome::Completed));
 }
+
+#[test]
+fn law_15_a_newer_deployment_ends_ours_as_what_it_was_seen_to_be() {
+    for (seen, completed) in [(dead_green(), false), (Reading::Unknown("throttled".to_owned()), true)] {
+        let mut scene = over(false);
+        scene.service().traffic = seen;
+        scene.look(&[]);
+        assert_ne!(scene.phase(), "idle");
+        let now = scene.now;
+        scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::InProgress));
+        scene.look(&[]);
+        assert_eq!(*scene.outcome() == Outcome::Completed, completed, "{:?}", scene.outcome());
+    }
+}
+
+#[test]
+fn law_15_a_second_read_counts_from_ten_seconds_on_and_the_call_says_what_ecs_says() {
+    use crate::decide::native::served::SPACED;
+    for (back, says) in [(true, "it went back"), (false, "the deployment succeeded")] {
+        for (apart, called) in [(SPACED.0 - 1, 0), (SPACED.0, 1)] {
+            let mut scene = over(back);
+            scene.look(&[]);
+            let since = scene.status.rollout.as_ref().and_then(|rollout| rollout.native.astray).expect("seen amiss");
+            scene.now = since.plus(Span(apart));
+            scene.look(&[]);
+            assert_eq!(calls(&scene), called, "{apart} ms");
+            let said = |told: &Milestone| matches!(told, Milestone::Call { why, .. } if why.contains(says));
+            assert_eq!(scene.told.iter().any(said), called == 1);
+        }
+    }
+}
+
+#[test]
+fn law_2_only_a_forced_deploy_or_a_rollback_does_not_wait_for_traffic_that_cannot_be_read() {
+    for (force, phase) in [(true, "holding"), (false, "deploying")] {
+        let mut scene = over(false);
+        scene.service().traffic = Reading::Unknown("throttled".to_owned());
+        scene.look(&[]);
+        scene.status.rollout.as_mut().expect("a rollout").config.on_new_push = crate::config::OnNewPush::Queue;
+        scene.look(&[IntentKind::Deploy { images: vec![image("1.2.0", 3, scene.now)], force }]);
+        scene.look(&[]);
+        assert_eq!(scene.phase() == "deploying", phase == "deploying", "{:?}", scene.waits());
+    }
+}
