@@ -266,3 +266,45 @@ fn law_13_a_late_deployment_calls_once_more_only_where_it_cannot_be_stopped_for_
     assert_eq!(called("stop deployment d2", true), 2);
     assert_eq!((called("stop deployment d2", false), called("tidy the family", true)), (1, 1));
 }
+
+#[test]
+fn law_15_how_somebody_elses_deployment_ended_is_told_in_ecs_words() {
+    for (status, word) in [
+        (DeploymentStatus::Successful, "it is live"),
+        (DeploymentStatus::RollbackSuccessful, "ECS went back"),
+        (DeploymentStatus::RollbackFailed, "ECS could not go back: look at the service"),
+        (DeploymentStatus::Stopped, "it was stopped"),
+    ] {
+        for (reason, told) in [("", word.to_owned()), ("tasks failed", format!("{word}: tasks failed"))] {
+            let mut scene = Scene::new("asDeclared");
+            scene.look(&[]);
+            let now = scene.now;
+            scene.service().deployments.insert(0, deployment(9, now, DeploymentStatus::InProgress));
+            scene.look(&[]);
+            scene.newest().status = status.clone();
+            scene.newest().reason = reason.to_owned();
+            scene.look(&[]);
+            let ended = scene.told.iter().find_map(|told| match told {
+                Milestone::Foreign { ended, .. } => ended.clone(),
+                _ => None,
+            });
+            assert_eq!(ended, Some(told));
+        }
+    }
+}
+
+#[test]
+fn a_rollback_after_somebody_elses_deployment_that_went_back_goes_to_what_was_before_ours() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.newest().status = DeploymentStatus::Successful;
+    scene.service().task_definition = revision(2);
+    scene.look(&[]);
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(5, now, DeploymentStatus::RollbackSuccessful));
+    scene.look(&[]);
+    scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+    for _ in 0..3 {
+        scene.look(&[]);
+    }
+    assert!(matches!(scene.done.last(), Some(Action::Deploy { revision: back, .. }) if *back == revision(1)));
+}
