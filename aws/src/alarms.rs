@@ -278,4 +278,21 @@ mod tests {
         assert_eq!(known(metric(&alarm("production"), "production")).services.len(), 1);
         assert_eq!(known(metric(&alarm("staging"), "production")).services.len(), 0);
     }
+
+    #[test]
+    fn an_alarm_of_a_policy_watches_an_ecs_service_only_in_ecs_own_metrics() {
+        let alarm = |namespace: &str| {
+            let built = MetricAlarm::builder()
+                .state_value(StateValue::Ok)
+                .namespace(namespace)
+                .comparison_operator(ComparisonOperator::GreaterThanThreshold)
+                .dimensions(dimension("ClusterName", "production"))
+                .dimensions(dimension("ServiceName", "shop"));
+            match of_policy(&built.build()) {
+                Reading::Known(Some(alarm)) => (alarm.above, alarm.enabled, alarm.services.len()),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((alarm("AWS/ECS"), alarm("Shop")), ((true, true, 1), (true, true, 0)));
+    }
 }

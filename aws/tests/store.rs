@@ -288,4 +288,8 @@ async fn of_two_runs_of_the_scaling_check_one_remembers_and_tells_and_removal_fo
     assert_eq!(table.notices(&shop(), 9).await.unwrap().len(), 2);
     table.remove_config(&shop()).await.unwrap();
     assert_eq!(table.scaling_memory(&shop()).await.unwrap().1, 0);
+    // Applied anew its memory counts anew, and its first notice is another one.
+    let later = shared::notice::Notice { at: Time(9), ..notice.clone() };
+    assert!(table.save_scaling(&shop(), &found, 0, Some((&line(9), &later))).await.unwrap());
+    assert_eq!(table.notices(&shop(), 9).await.unwrap().len(), 3);
 }

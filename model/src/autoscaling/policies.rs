@@ -197,7 +197,15 @@ fn watched(resource: &str, tracking: &Value) -> Option<Value> {
             "Namespace": custom["Namespace"], "MetricName": custom["MetricName"], "Period": 60,
             "Statistic": custom["Statistic"], "Dimensions": custom["Dimensions"],
         })),
-        None if custom["Metrics"].is_array() => Some(json!({ "Metrics": custom["Metrics"] })),
-        None => None,
+        None => {
+            let mut queries = custom["Metrics"].as_array()?.clone();
+            // A minute is what the metrics of a policy have where they name no period.
+            for stat in queries.iter_mut().filter_map(|query| query.get_mut("MetricStat")) {
+                if stat["Period"].is_null() {
+                    stat["Period"] = json!(60);
+                }
+            }
+            Some(json!({ "Metrics": queries }))
+        }
     }
 }

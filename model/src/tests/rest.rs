@@ -121,6 +121,19 @@ fn a_tracking_policy_has_two_alarms_that_live_as_long_as_it_does() {
 }
 
 #[test]
+fn the_documented_policy_on_the_requests_of_two_groups_can_be_put() {
+    let page = include_str!("../../../docs/operations.md");
+    let (_, from) = page.split_once("```json\n{ \"TargetValue\"").expect("the policy");
+    let (text, _) = from.split_once("```").expect("its end");
+    let configuration: Value = serde_json::from_str(&format!("{{ \"TargetValue\"{text}")).expect("JSON");
+    let policy = json!({ "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": configuration });
+    let mut stage = scaled(policy);
+    let made = alarms(&mut stage);
+    assert_eq!((made.len(), made[0]["Metrics"].as_array().map(Vec::len)), (2, Some(3)));
+}
+
+#[test]
 fn a_load_scales_the_service_out_and_its_end_scales_it_in() {
     let mut stage = scaled(tracking(json!({ "ScaleOutCooldown": 60, "ScaleInCooldown": 60 })));
     let desired = |stage: &mut Stage| stage.look("blue")["desiredCount"].clone();

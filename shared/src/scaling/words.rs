@@ -112,8 +112,8 @@ impl Finding {
                 format!("put {policy} again with the ResourceLabel of a target group that the service has")
             }
             What::Flapping { .. } => {
-                "give scaling in more time (ScaleInCooldown of the policy), or a higher target: what comes and \
-                                      goes within minutes costs starts, and is slow when it is needed"
+                "give scaling in more time (ScaleInCooldown of the policy), or set a higher target: tasks that come and go within \
+                 minutes are slow when they are needed"
                     .to_owned()
             }
             What::MixedPolicies { .. } => "keep one kind: they undo each other where their alarms overlap".to_owned(),

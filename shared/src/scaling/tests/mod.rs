@@ -328,3 +328,106 @@ fn from_the_standby_on_the_new_side_is_the_live_one() {
         assert_eq!(both[1].role, Role::Candidate);
     }
 }
+
+/// For each kind a sight that has it, beside one that has nothing.
+fn wrong(kind: FindingKind, good: &Sight) -> (Sight, Past) {
+    use FindingKind as Kind;
+    let (mut seen, mut past) = (good.clone(), Past::default());
+    let name = || "shop-api".to_owned();
+    let group = |turns: bool| Counts { turns, ..counts(4, 4) };
+    let mut put = |counts: Counts, target: ScalingReading| {
+        seen.services.insert(name(), Reading::Known(Some(counts)));
+        seen.targets.insert(name(), Reading::Known(Some(target)));
+    };
+    match kind {
+        Kind::NoScalableTarget => drop(seen.targets.insert(name(), Reading::Known(None))),
+        Kind::Unreadable => drop(seen.targets.insert(name(), Reading::Unknown("denied".to_owned()))),
+        Kind::Gone => drop(seen.services.insert(name(), Reading::Known(None))),
+        Kind::OtherBounds => put(counts(4, 4), target(3, 10)),
+        Kind::MinIsMax => put(counts(4, 4), target(4, 4)),
+        Kind::MinZero => put(counts(4, 4), target(0, 10)),
+        Kind::MaxBelowDesired => put(counts(12, 12), target(2, 10)),
+        Kind::BelowMin => put(counts(1, 1), target(2, 10)),
+        Kind::AtMax => put(counts(10, 10), target(2, 10)),
+        Kind::RunningBelowDesired => put(counts(4, 3), target(2, 10)),
+        Kind::Suspended => put(counts(4, 4), ScalingReading { suspended: Suspended::ALL, ..target(2, 10) }),
+        Kind::NoPolicy => drop(seen.policies.insert(name(), Reading::Known(vec![]))),
+        Kind::OtherTarget | Kind::PolicyAlarms | Kind::MixedPolicies | Kind::DrainedGroup => {
+            let (metric, value, alarms) = match kind {
+                Kind::OtherTarget => (Metric::Cpu, 50.0, 2),
+                Kind::DrainedGroup => (Metric::Requests, 70.0, 2),
+                _ => (Metric::Cpu, 70.0, if kind == Kind::PolicyAlarms { 0 } else { 2 }),
+            };
+            put(group(kind == Kind::DrainedGroup), target(2, 10));
+            let group = (metric == Metric::Requests).then(|| "targetgroup/another/1".to_owned());
+            let level = Level::try_from(value).expect("a target");
+            let moves = Moves::Tracking { metric, target: level, group, only_out: false };
+            let alarms = ["high", "low"].iter().take(alarms).map(ToString::to_string).collect();
+            let steps = Policy { name: "steps".to_owned(), moves: Moves::Steps, alarms: vec!["busy".to_owned()] };
+            let mut all = vec![Policy { name: "p".to_owned(), moves, alarms }];
+            all.extend((kind == Kind::MixedPolicies).then_some(steps));
+            seen.policies.insert(name(), Reading::Known(all));
+        }
+        Kind::Flapping => {
+            for (ago, desired) in [(50, 4), (40, 8), (30, 4), (20, 8), (10, 4)] {
+                past.note(Step { at: seen.at.minus(Span::mins(ago)), desired, running: desired, max: Some(10) });
+            }
+            put(counts(8, 8), target(2, 10));
+        }
+        Kind::IdleNotAtRest => {}
+    }
+    (seen, past)
+}
+
+#[test]
+fn each_kind_of_the_live_side_opens_once_and_closes_once() {
+    let quiet = PolicyAlarm {
+        enabled: true,
+        above: true,
+        state: crate::observation::AlarmState::Ok,
+        since: None,
+        services: Default::default(),
+    };
+    let mut good = sight(counts(4, 4), Some(target(2, 10)));
+    good.alarms = ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into();
+    for kind in FindingKind::ALL {
+        // With two colours only, and closed there by the same memory.
+        if *kind == FindingKind::IdleNotAtRest {
+            continue;
+        }
+        let (status, config) = (
+            Status::default(),
+            native(match kind {
+                FindingKind::OtherBounds => "{ min: 2, max: 10 }",
+                FindingKind::OtherTarget => "{ cpuTarget: 70 }",
+                _ => "{}",
+            }),
+        );
+        let mut days = days();
+        // What is well tracks CPU at 70 %.
+        let tracks = Moves::Tracking {
+            metric: Metric::Cpu,
+            target: Level::try_from(70.0).expect("a target"),
+            group: None,
+            only_out: false,
+        };
+        let alarms = vec!["high".to_owned(), "low".to_owned()];
+        let cpu = Policy { name: "cpu".to_owned(), moves: tracks, alarms };
+        good.policies = [("shop-api".to_owned(), Reading::Known(vec![cpu]))].into();
+        let mut look = |bad: bool| {
+            let at = days.now;
+            let here = Sight { at, ..good.clone() };
+            let (seen, past) = if bad { wrong(*kind, &here) } else { (here, Past::default()) };
+            let both = subjects(&config, &status, None).expect("one");
+            days.judge(&judge(&config, &status, &both, &seen, &past))
+        };
+        let opened: Vec<usize> = (0..6).map(|_| look(true).0).collect();
+        let closed: Vec<usize> = (0..6).map(|_| look(false).1).collect();
+        assert_eq!(
+            (opened.iter().sum::<usize>(), closed.iter().sum::<usize>()),
+            (1, 1),
+            "{kind:?} {opened:?} {closed:?}"
+        );
+        assert_eq!(closed[1], 1, "{kind:?} ends in the second look without it");
+    }
+}

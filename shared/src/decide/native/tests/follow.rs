@@ -134,13 +134,7 @@ fn law_14_a_deployment_missing_from_an_answer_is_not_started_again_and_is_stoppe
 
 #[test]
 fn law_5_rolling_tasks_that_run_beside_the_old_ones_are_not_yet_healthy() {
-    let mut scene = Scene::pushed("asDeclared");
-    scene.service().configuration = json!({});
-    let now = scene.now;
-    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
-    scene.newest().running = 2;
-    scene.service().running = 4;
-    scene.look(&[]);
+    let mut scene = rolling(2, 4);
     scene.now = scene.now.plus(Span::mins(16));
     scene.look(&[]);
     assert_eq!((scene.phase(), scene.stops(), scene.status.quarantine.len()), ("stopping", 1, 1));
@@ -148,13 +142,8 @@ fn law_5_rolling_tasks_that_run_beside_the_old_ones_are_not_yet_healthy() {
 
 #[test]
 fn law_5_rolling_tasks_that_came_up_between_two_reads_of_one_look_have_not_replaced_the_old_ones() {
-    let mut scene = Scene::pushed("asDeclared");
-    scene.service().configuration = json!({});
-    let now = scene.now;
-    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
     // The service was read before they ran, its deployment after.
-    scene.newest().running = 2;
-    scene.look(&[]);
+    let mut scene = rolling(2, 2);
     scene.service().running = 4;
     scene.look(&[]);
     scene.now = scene.now.plus(Span::mins(16));
@@ -164,13 +153,7 @@ fn law_5_rolling_tasks_that_came_up_between_two_reads_of_one_look_have_not_repla
 
 #[test]
 fn law_5_rolling_tasks_that_replaced_the_old_ones_while_nothing_could_be_read_are_not_to_blame() {
-    let mut scene = Scene::pushed("asDeclared");
-    scene.service().configuration = json!({});
-    let now = scene.now;
-    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
-    scene.newest().running = 2;
-    scene.service().running = 4;
-    scene.look(&[]);
+    let mut scene = rolling(2, 4);
     // By the next look that reads something the old ones are gone.
     scene.now = scene.now.plus(Span::mins(16));
     scene.service().running = 2;

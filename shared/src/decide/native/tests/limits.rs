@@ -14,18 +14,6 @@ fn rollout(scene: &Scene) -> &crate::rollout::Rollout {
     scene.status.rollout.as_ref().expect("a rollout")
 }
 
-/// A rolling deployment of ours is seen, with so many new tasks and so many in all.
-fn rolling(new: u32, all: u32) -> Scene {
-    let mut scene = Scene::pushed("asDeclared");
-    scene.service().configuration = json!({});
-    let now = scene.now;
-    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
-    scene.newest().running = new;
-    scene.service().running = all;
-    scene.look(&[]);
-    scene
-}
-
 #[test]
 fn law_13_the_start_deadline_is_that_and_no_earlier() {
     let started = Scene::at("SCALE_UP", 0);
@@ -105,14 +93,7 @@ fn law_3_the_first_deployment_of_a_service_is_found_by_its_time() {
     for (ago, found) in [(Span::secs(90), true), (Span::mins(5), false)] {
         let mut scene = Scene::new("asDeclared");
         scene.service().deployments.clear();
-        scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
-        for _ in 0..4 {
-            scene.look(&[]);
-        }
-        scene.seen.registered = Reading::Known(Some(revision(2)));
-        for _ in 0..2 {
-            scene.look(&[]);
-        }
+        let mut scene = scene.push();
         let sent = rollout(&scene).native.sent.expect("sent");
         assert_eq!(rollout(&scene).native.after, None);
         // Clocks differ by two minutes at most.

@@ -162,7 +162,11 @@ impl Scene {
 
     /// A push, up to the UpdateService; ECS has not shown a deployment yet.
     fn pushed(strategy: &str) -> Scene {
-        let mut scene = Scene::new(strategy);
+        Scene::new(strategy).push()
+    }
+
+    fn push(self) -> Scene {
+        let mut scene = self;
         scene.look(&[IntentKind::Push { image: image("1.1.0", 2, scene.now) }]);
         for _ in 0..4 {
             scene.look(&[]);
@@ -224,4 +228,16 @@ fn paused() -> Scene {
 
 fn calls(scene: &Scene) -> usize {
     scene.told.iter().filter(|told| matches!(told, Milestone::Call { .. })).count()
+}
+
+/// A rolling deployment of ours is seen, with so many new tasks and so many in all.
+fn rolling(new: u32, all: u32) -> Scene {
+    let mut scene = Scene::pushed("asDeclared");
+    scene.service().configuration = json!({});
+    let now = scene.now;
+    scene.service().deployments.insert(0, deployment(2, now, DeploymentStatus::InProgress));
+    scene.newest().running = new;
+    scene.service().running = all;
+    scene.look(&[]);
+    scene
 }
