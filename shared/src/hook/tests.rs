@@ -138,9 +138,11 @@ fn a_payload_is_read_with_empty_absent_and_fractional_weights() {
     assert_eq!((request.share(), request.back()), (None, false));
     for member in ["/lifecycleStage", "/resourceArn", "/executionDetails/serviceArn"] {
         let mut broken = payload("POST_SCALE_UP");
-        *broken.pointer_mut(member).unwrap() = json!(7);
         let name = member.rsplit('/').next().unwrap();
-        assert!(Request::parse(&broken).unwrap_err().contains(name), "{member}");
+        for nothing in [json!(7), json!("")] {
+            *broken.pointer_mut(member).unwrap() = nothing;
+            assert!(Request::parse(&broken).unwrap_err().contains(name), "{member}");
+        }
     }
     assert!(Request::parse(&json!([])).is_err());
 }
@@ -362,6 +364,7 @@ fn an_alarm_fails_what_has_traffic_and_holds_what_has_none() {
     assert_eq!(caller.call().word, Word::Succeeded);
     // An earlier step of ours has traffic, though this call tells no weights.
     let mut caller = fires("PRE_PRODUCTION_TRAFFIC_SHIFT", None).rollout(Phase::Deploying, Some(DEPLOYMENT));
+    assert!(waits(&caller.call()), "no weight is known of it");
     caller.ours().native.weight = 10.into();
     assert_eq!(caller.call().word, Word::Failed);
 }
@@ -426,6 +429,11 @@ fn a_gate_waits_for_the_promote_of_its_rollout_at_its_stage() {
         deployment: Some(DEPLOYMENT.to_owned()),
     });
     assert!(waits(&given_up.call()), "to give it up is no promote");
+    given_up.record.status.last.as_mut().expect("it ended").deployment = Some("another".to_owned());
+    assert_eq!(given_up.call().word, Word::Succeeded, "another one was given up");
+    let mut unsent = of(None);
+    unsent.ours().native.sent = None;
+    assert_eq!(unsent.call().word, Word::Succeeded, "a rollout that has sent nothing has no deployment");
     let text = Caller::new(stage).details(Value::String(gate.to_string()));
     let mut text = text.rollout(Phase::Deploying, Some(DEPLOYMENT));
     assert!(waits(&text.call()), "JSON in a string, as CloudFormation takes it");
@@ -451,6 +459,16 @@ fn a_canary_that_comes_to_the_same_stage_again_begins_anew() {
     assert!(waits(&caller.call()));
     caller.now = caller.now.plus(Span::mins(11));
     assert!(waits(&caller.call()), "the same weights, a bake later");
+    // The limit: a silence of ten minutes since the last call, which was five seconds before the one that was due.
+    let after = |silence: Span| {
+        let mut caller = Caller::new("PRE_PRODUCTION_TRAFFIC_SHIFT");
+        caller.seen.tries = wrong();
+        assert!(waits(&caller.call()));
+        caller.now = NOW.plus(silence);
+        caller.call().word
+    };
+    assert_eq!(after(Span(Span::mins(10).0 - 1)), Word::Failed, "the same check, long past its time");
+    assert!(matches!(after(Span::mins(10)), Word::InProgress(_)), "another one");
 }
 
 #[test]
