@@ -217,14 +217,14 @@ pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
     all.extend(
         old.iter().filter(|(repository, _)| !new.contains_key(*repository)).map(|(r, i)| (r.clone(), i.clone())),
     );
-    leave_quarantined(draft, &rollout.id, &mut all, &new);
+    leave_quarantined(draft, Some(&rollout.id), &mut all, &new);
     if let Some(next) = &mut draft.status.next {
         next.target = Target::Images(all);
     }
 }
 
 /// Takes out of a set what is in quarantine and only goes along with what is new, and says so.
-pub(super) fn leave_quarantined(draft: &mut Draft<'_>, rollout: &RolloutId, all: &mut Images, new: &Images) {
+pub(super) fn leave_quarantined(draft: &mut Draft<'_>, rollout: Option<&RolloutId>, all: &mut Images, new: &Images) {
     let mut left = Vec::new();
     while let Some(held) = inbox::quarantined(&draft.status.quarantine, all) {
         let own = |image: &ImageRef| !new.contains_key(&image.repository) && held.digests.contains(&image.digest);
@@ -234,10 +234,10 @@ pub(super) fn leave_quarantined(draft: &mut Draft<'_>, rollout: &RolloutId, all:
     }
     if !left.is_empty() {
         let wish = format!("deploy {}", left.join(" and "));
-        let reason = "a newer push took its place, and what is in quarantine does not go along with a push".to_owned();
-        draft.tell(Some(rollout), Milestone::Declined { wish, reason });
+        let reason = "what came later took its place, and what is in quarantine does not go along with that".to_owned();
+        draft.tell(rollout, Milestone::Declined { wish, reason });
     }
 }
 
 /// Images by repository.
-type Images = BTreeMap<String, ImageRef>;
+pub(super) type Images = BTreeMap<String, ImageRef>;

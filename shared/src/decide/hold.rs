@@ -10,7 +10,7 @@ use crate::rollout::{Ailing, Expected, Outcome, Phase, Rollout, Target, Wish};
 use crate::weights::{Weights, all_on_stable, split};
 
 use super::draft::{Draft, what};
-use super::{alarms, native, watch};
+use super::{alarms, inbox, native, watch};
 
 /// Why a rollout does not start now.
 pub(super) enum Not {
@@ -102,11 +102,11 @@ pub(super) fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, target: T
     let candidate = &mut rollout.candidate;
     let joins = match (&mut candidate.target, target) {
         (Target::Images(held), Target::Images(images)) => {
-            let joins = held.values().all(|old| images.get(&old.repository).is_none_or(|new| new.digest == old.digest));
+            let joins = inbox::joins(held, &images);
             held.extend(images.clone());
             if !joins {
                 // What was forced out of quarantine was forced with what is replaced now.
-                super::back::leave_quarantined(draft, &rollout.id, held, &images);
+                super::back::leave_quarantined(draft, Some(&rollout.id), held, &images);
             }
             joins
         }

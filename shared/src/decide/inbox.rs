@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use crate::ids::{Digest, RevisionArn, RolloutId};
 use crate::notice::Milestone;
 use crate::rollout::{
-    Candidate, Cause, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Target, Wish,
+    Candidate, Cause, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Status, Target, Wish,
 };
 use crate::time::Time;
 
+use super::back::Images;
 use super::draft::{Draft, Fired, what};
 
 /// As many intents as one save can name: a DynamoDB expression takes 4 KB.
@@ -67,12 +68,11 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         }
         return;
     }
-    let mut images = match &draft.status.next {
-        Some(Candidate { target: Target::Images(images), .. }) => images.clone(),
-        Some(_) | None => BTreeMap::new(),
-    };
-    images.insert(image.repository.clone(), image.clone());
-    if let Some(held) = quarantined(&draft.status.quarantine, &images) {
+    let new = BTreeMap::from([(image.repository.clone(), image.clone())]);
+    let (mut images, stays) = with_waiting(&draft.status, &new);
+    // What waits may be forced out of quarantine itself: only a set that the push completes is a reason to refuse it.
+    let completes = |held: &&Quarantined| held.digests.contains(&image.digest) && is_whole(held, &images);
+    if let Some(held) = draft.status.quarantine.iter().find(completes) {
         let (reason, digest) = (held.reason.clone(), image.digest.clone());
         draft.tell(
             None,
@@ -92,14 +92,23 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         rollout.phase == Phase::Holding && matches!(rollout.candidate.target, Target::Images(_))
     };
     if let Some(mut rollout) = draft.status.rollout.take_if(held) {
-        let images = [(image.repository.clone(), image.clone())];
-        super::hold::take_place(draft, &mut rollout, Target::Images(images.into()), Wish::Push, false);
+        super::hold::take_place(draft, &mut rollout, Target::Images(new), Wish::Push, false);
         draft.status.rollout = Some(rollout);
         return;
     }
     replaced(draft, &images);
+    if !stays.forced {
+        super::back::leave_quarantined(draft, None, &mut images, &new);
+    }
     match &mut draft.status.next {
-        Some(next @ Candidate { target: Target::Images(_), .. }) => next.target = Target::Images(images),
+        Some(next @ Candidate { target: Target::Images(_), .. }) => {
+            next.target = Target::Images(images);
+            next.force = stays.forced;
+            // What a push joins stays a person's deploy; what takes its place is a push.
+            if !stays.joined {
+                next.wish = Wish::Push;
+            }
+        }
         Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) | None => {
             draft.status.next = Some(Candidate {
                 target: Target::Images(images),
@@ -113,9 +122,8 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
 }
 
 fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
-    let mut set: BTreeMap<String, ImageRef> =
-        images.iter().map(|image| (image.repository.clone(), image.clone())).collect();
-    if !force && let Some(held) = quarantined(&draft.status.quarantine, &set) {
+    let new: Images = images.iter().map(|image| (image.repository.clone(), image.clone())).collect();
+    if !force && let Some(held) = quarantined(&draft.status.quarantine, &new) {
         let reason = held.reason.clone();
         let name = draft.config.name.clone();
         draft.tell(
@@ -133,18 +141,41 @@ fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
         draft.status.take(image);
     }
     // Pushes of the service's other images that wait go with it.
-    if let Some(Candidate { target: Target::Images(waiting), .. }) = &draft.status.next {
-        for (repository, image) in waiting {
-            set.entry(repository.clone()).or_insert_with(|| image.clone());
-        }
-    }
+    let (mut set, stays) = with_waiting(&draft.status, &new);
     replaced(draft, &set);
-    draft.status.next =
-        Some(Candidate { target: Target::Images(set), wish: Wish::Deploy, at, quiet_until: draft.now, force });
+    if !stays.forced {
+        super::back::leave_quarantined(draft, None, &mut set, &new);
+    }
+    let (target, force) = (Target::Images(set), force || stays.forced);
+    draft.status.next = Some(Candidate { target, wish: Wish::Deploy, at, quiet_until: draft.now, force });
+}
+
+/// What becomes of a wish for images that waits, when newer ones come.
+struct Stays {
+    /// They are of other repositories, or the same: it goes on with them beside it.
+    joined: bool,
+    /// It was forced, and goes on.
+    forced: bool,
+}
+
+/// Newer images with those that wait already for other repositories.
+fn with_waiting(status: &Status, new: &Images) -> (Images, Stays) {
+    let Some(Candidate { target: Target::Images(waiting), force, .. }) = &status.next else {
+        return (new.clone(), Stays { joined: false, forced: false });
+    };
+    let joined = joins(waiting, new);
+    let mut all = waiting.clone();
+    all.extend(new.clone());
+    (all, Stays { joined, forced: joined && *force })
+}
+
+/// Whether newer images replace none of the older.
+pub(super) fn joins(old: &Images, new: &Images) -> bool {
+    old.values().all(|old| new.get(&old.repository).is_none_or(|new| new.digest == old.digest))
 }
 
 /// Tells of a person's deploy that waits and is now replaced by another image of the same repository.
-fn replaced(draft: &mut Draft<'_>, by: &BTreeMap<String, ImageRef>) {
+fn replaced(draft: &mut Draft<'_>, by: &Images) {
     let Some(Candidate { target: Target::Images(waiting), wish: Wish::Deploy, .. }) = &draft.status.next else {
         return;
     };
@@ -411,14 +442,12 @@ pub(super) fn decline(draft: &mut Draft<'_>, wish: &str, reason: &str) {
 }
 
 /// The quarantined set that a candidate contains whole.
-pub(super) fn quarantined<'a>(
-    quarantine: &'a [Quarantined],
-    images: &BTreeMap<String, ImageRef>,
-) -> Option<&'a Quarantined> {
-    quarantine.iter().find(|held| {
-        !held.digests.is_empty()
-            && held.digests.iter().all(|digest| images.values().any(|image| image.digest == *digest))
-    })
+pub(super) fn quarantined<'a>(quarantine: &'a [Quarantined], images: &Images) -> Option<&'a Quarantined> {
+    quarantine.iter().find(|held| is_whole(held, images))
+}
+
+fn is_whole(held: &Quarantined, images: &Images) -> bool {
+    !held.digests.is_empty() && held.digests.iter().all(|digest| images.values().any(|image| image.digest == *digest))
 }
 
 /// Puts a rollout's images into quarantine; the digests that are in it now.
