@@ -85,6 +85,7 @@ fn busy() -> Status {
         at: Time(1),
         quiet_until: Time(1),
         force: false,
+        named: Default::default(),
     };
     Status { next: Some(candidate), ..Status::default() }
 }

@@ -65,6 +65,7 @@ pub(crate) fn candidate() -> Candidate {
         at: START,
         quiet_until: START,
         force: false,
+        named: Default::default(),
     }
 }
 

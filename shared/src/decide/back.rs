@@ -1,12 +1,10 @@
 //! The way back: always allowed until the door, per route, retried at every look, never compensated.
 
-use std::collections::BTreeMap;
-
 use crate::decision::{Action, Waiting};
 use crate::ids::{RolloutId, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::Reading;
-use crate::rollout::{Candidate, Cause, Expected, ImageRef, Outcome, Phase, Rollout, ScalingWanted, Target};
+use crate::rollout::{Candidate, Cause, Expected, ImageRef, Images, Outcome, Phase, Rollout, ScalingWanted, Target};
 use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares, split};
 
 use super::draft::{Draft, what};
@@ -213,23 +211,29 @@ pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
     else {
         return;
     };
-    let (new, mut all) = (new.clone(), new.clone());
-    all.extend(
-        old.iter().filter(|(repository, _)| !new.contains_key(*repository)).map(|(r, i)| (r.clone(), i.clone())),
-    );
-    leave_quarantined(draft, Some(&rollout.id), &mut all, &new);
-    if let Some(next) = &mut draft.status.next {
-        next.target = Target::Images(all);
+    let (new, old) = (new.clone(), old.clone());
+    let Some(mut next) = draft.status.next.take() else { return };
+    if let Target::Images(all) = &mut next.target {
+        all.extend(old.into_iter().filter(|(repository, _)| !new.contains_key(repository)));
     }
+    leave_quarantined(draft, Some(&rollout.id), &mut next, &new);
+    draft.status.next = Some(next);
 }
 
-/// Takes out of a set what is in quarantine and only goes along with what is new, and says so.
-pub(super) fn leave_quarantined(draft: &mut Draft<'_>, rollout: Option<&RolloutId>, all: &mut Images, new: &Images) {
+/// Takes out of a candidate what is in quarantine and only goes along with what is new, and says so.
+pub(super) fn leave_quarantined(
+    draft: &mut Draft<'_>,
+    rollout: Option<&RolloutId>,
+    candidate: &mut Candidate,
+    new: &Images,
+) {
     let mut left = Vec::new();
-    while let Some(held) = inbox::quarantined(&draft.status.quarantine, all) {
+    while let Target::Images(all) = &candidate.target
+        && let Some(held) = inbox::quarantined(&draft.status.quarantine, all)
+    {
         let own = |image: &ImageRef| !new.contains_key(&image.repository) && held.digests.contains(&image.digest);
         let Some(image) = all.values().find(|image| own(image)).cloned() else { break };
-        all.remove(&image.repository);
+        candidate.leave(&image.repository);
         left.push(format!("{}:{}", image.repository, image.tag));
     }
     if !left.is_empty() {
@@ -238,6 +242,3 @@ pub(super) fn leave_quarantined(draft: &mut Draft<'_>, rollout: Option<&RolloutI
         draft.tell(rollout, Milestone::Declined { wish, reason });
     }
 }
-
-/// Images by repository.
-pub(super) type Images = BTreeMap<String, ImageRef>;

@@ -6,11 +6,11 @@ use crate::decision::Waiting;
 use crate::ids::{Colour, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::{Reading, RouteReading};
-use crate::rollout::{Ailing, Expected, Outcome, Phase, Rollout, Target, Wish};
+use crate::rollout::{Ailing, Candidate, Expected, Images, Outcome, Phase, Rollout, Target, Wish};
 use crate::weights::{Weights, all_on_stable, split};
 
 use super::draft::{Draft, what};
-use super::{alarms, inbox, native, watch};
+use super::{alarms, native, watch};
 
 /// Why a rollout does not start now.
 pub(super) enum Not {
@@ -93,40 +93,33 @@ fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
         return;
     }
     let Some(next) = draft.status.next.take() else { return };
-    take_place(draft, rollout, next.target, next.wish, next.force);
+    match (&rollout.candidate.target, &next.target) {
+        (Target::Images(_), Target::Images(images)) => take_in(draft, rollout, images, next.wish, next.force),
+        (Target::Images(_) | Target::Revision(_) | Target::Live, _) => {
+            let before = std::mem::replace(&mut rollout.candidate, next);
+            take_place(draft, rollout, &before);
+        }
+    }
 }
 
-/// A newer wish takes the place of a held one, or joins it where both are images of different repositories.
-pub(super) fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, target: Target, wish: Wish, force: bool) {
-    let (before, by_person) = (what(&rollout.candidate), rollout.candidate.wish != Wish::Push);
-    let candidate = &mut rollout.candidate;
-    let joins = match (&mut candidate.target, target) {
-        (Target::Images(held), Target::Images(images)) => {
-            let joins = inbox::joins(held, &images);
-            held.extend(images.clone());
-            if !joins {
-                // What was forced out of quarantine was forced with what is replaced now.
-                super::back::leave_quarantined(draft, Some(&rollout.id), held, &images);
-            }
-            joins
-        }
-        (held, newer) => {
-            *held = newer;
-            false
-        }
-    };
-    // What a push joins stays a person's deploy.
-    if !(joins && wish == Wish::Push) {
-        candidate.wish = wish;
-    }
-    candidate.force = force || joins && candidate.force;
+/// Newer images join a held rollout, or take the place of what it stands on.
+pub(super) fn take_in(draft: &mut Draft<'_>, rollout: &mut Rollout, newer: &Images, wish: Wish, force: bool) {
+    let before = rollout.candidate.clone();
+    rollout.candidate.take_in(newer, wish, force);
     rollout.ailing = None;
-    if joins {
-        return;
+    if before.replaced(newer).is_some() {
+        // What was forced out of quarantine was forced with what is replaced now.
+        super::back::leave_quarantined(draft, Some(&rollout.id), &mut rollout.candidate, newer);
+        take_place(draft, rollout, &before);
     }
-    if rollout.called || by_person {
+}
+
+/// A candidate has taken the place of the one before: it is a rollout of its own.
+fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, before: &Candidate) {
+    rollout.ailing = None;
+    if rollout.called || before.wish != Wish::Push {
         let reason = format!("{} came before it could start and takes its place", what(&rollout.candidate));
-        draft.tell(Some(&rollout.id), Milestone::Refused { what: before, reason, advice: String::new() });
+        draft.tell(Some(&rollout.id), Milestone::Refused { what: what(before), reason, advice: String::new() });
         rollout.called = false;
     }
     // What people meant for the one before does not strike this one.

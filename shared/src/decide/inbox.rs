@@ -1,16 +1,15 @@
 //! The inbox: pushes become the next candidate, people's wishes act on the rollout they were meant for, or are declined
 //! with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Digest, RevisionArn, RolloutId};
 use crate::notice::Milestone;
 use crate::rollout::{
-    Candidate, Cause, ImageRef, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Status, Target, Wish,
+    Candidate, Cause, ImageRef, Images, Intent, IntentKind, Outcome, Phase, Quarantined, Rollout, Status, Target, Wish,
 };
 use crate::time::Time;
 
-use super::back::Images;
 use super::draft::{Draft, Fired, what};
 
 /// As many intents as one save can name: a DynamoDB expression takes 4 KB.
@@ -69,7 +68,8 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         return;
     }
     let new = BTreeMap::from([(image.repository.clone(), image.clone())]);
-    let (mut images, stays) = with_waiting(&draft.status, &new);
+    let mut images = waiting(&draft.status).cloned().unwrap_or_default();
+    images.extend(new.clone());
     // What waits may be forced out of quarantine itself: only a set that the push completes is a reason to refuse it.
     let completes = |held: &&Quarantined| held.digests.contains(&image.digest) && is_whole(held, &images);
     if let Some(held) = draft.status.quarantine.iter().find(completes) {
@@ -92,33 +92,12 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         rollout.phase == Phase::Holding && matches!(rollout.candidate.target, Target::Images(_))
     };
     if let Some(mut rollout) = draft.status.rollout.take_if(held) {
-        super::hold::take_place(draft, &mut rollout, Target::Images(new), Wish::Push, false);
+        super::hold::take_in(draft, &mut rollout, &new, Wish::Push, false);
         draft.status.rollout = Some(rollout);
         return;
     }
-    replaced(draft, &images);
-    if !stays.forced {
-        super::back::leave_quarantined(draft, None, &mut images, &new);
-    }
-    match &mut draft.status.next {
-        Some(next @ Candidate { target: Target::Images(_), .. }) => {
-            next.target = Target::Images(images);
-            next.force = stays.forced;
-            // What a push joins stays a person's deploy; what takes its place is a push.
-            if !stays.joined {
-                next.wish = Wish::Push;
-            }
-        }
-        Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) | None => {
-            draft.status.next = Some(Candidate {
-                target: Target::Images(images),
-                wish: Wish::Push,
-                at: draft.now,
-                quiet_until: draft.now.plus(draft.config.quiet),
-                force: false,
-            });
-        }
-    }
+    let quiet_until = draft.now.plus(draft.config.quiet);
+    queue(draft, new, Wish::Push, false, (draft.now, quiet_until));
 }
 
 fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
@@ -140,52 +119,41 @@ fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
     for image in images {
         draft.status.take(image);
     }
-    // Pushes of the service's other images that wait go with it.
-    let (mut set, stays) = with_waiting(&draft.status, &new);
-    replaced(draft, &set);
-    if !stays.forced {
-        super::back::leave_quarantined(draft, None, &mut set, &new);
+    let quiet_until = draft.now;
+    queue(draft, new, Wish::Deploy, force, (at, quiet_until));
+}
+
+/// The images that wait.
+fn waiting(status: &Status) -> Option<&Images> {
+    match &status.next {
+        Some(Candidate { target: Target::Images(images), .. }) => Some(images),
+        Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) | None => None,
     }
-    let (target, force) = (Target::Images(set), force || stays.forced);
-    draft.status.next = Some(Candidate { target, wish: Wish::Deploy, at, quiet_until: draft.now, force });
 }
 
-/// What becomes of a wish for images that waits, when newer ones come.
-struct Stays {
-    /// They are of other repositories, or the same: it goes on with them beside it.
-    joined: bool,
-    /// It was forced, and goes on.
-    forced: bool,
-}
-
-/// Newer images with those that wait already for other repositories.
-fn with_waiting(status: &Status, new: &Images) -> (Images, Stays) {
-    let Some(Candidate { target: Target::Images(waiting), force, .. }) = &status.next else {
-        return (new.clone(), Stays { joined: false, forced: false });
-    };
-    let joined = joins(waiting, new);
-    let mut all = waiting.clone();
-    all.extend(new.clone());
-    (all, Stays { joined, forced: joined && *force })
-}
-
-/// Whether newer images replace none of the older.
-pub(super) fn joins(old: &Images, new: &Images) -> bool {
-    old.values().all(|old| new.get(&old.repository).is_none_or(|new| new.digest == old.digest))
-}
-
-/// Tells of a person's deploy that waits and is now replaced by another image of the same repository.
-fn replaced(draft: &mut Draft<'_>, by: &Images) {
-    let Some(Candidate { target: Target::Images(waiting), wish: Wish::Deploy, .. }) = &draft.status.next else {
+/// Newer images wait, with those of other repositories that wait already.
+fn queue(draft: &mut Draft<'_>, new: Images, wish: Wish, force: bool, (at, quiet_until): (Time, Time)) {
+    let Some(mut next) = draft.status.next.take_if(|next| matches!(next.target, Target::Images(_))) else {
+        let named = if wish == Wish::Deploy { new.keys().cloned().collect() } else { BTreeSet::new() };
+        draft.status.next = Some(Candidate { target: Target::Images(new), wish, at, quiet_until, force, named });
         return;
     };
-    let gone =
-        waiting.values().find_map(|old| by.get(&old.repository).filter(|new| new.digest != old.digest).zip(Some(old)));
-    if let Some((new, old)) = gone {
-        let wish = format!("deploy {}:{}", old.repository, old.tag);
+    let replaced = next.replaced(&new).cloned();
+    if let (Some(old), Wish::Deploy) = (&replaced, next.wish)
+        && let Some(new) = new.get(&old.repository)
+    {
         let reason = format!("{}:{} came before it could start and takes its place", new.repository, new.tag);
-        decline(draft, &wish, &reason);
+        decline(draft, &format!("deploy {}:{}", old.repository, old.tag), &reason);
     }
+    let stays_forced = next.force && replaced.is_none();
+    next.take_in(&new, wish, force);
+    if !stays_forced {
+        super::back::leave_quarantined(draft, None, &mut next, &new);
+    }
+    if wish == Wish::Deploy {
+        (next.at, next.quiet_until) = (at, quiet_until);
+    }
+    draft.status.next = Some(next);
 }
 
 fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time) {
@@ -204,7 +172,8 @@ fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time)
         decline(draft, &waiting, "another wish came before it could start and takes its place");
     }
     let force = wish == Wish::RollbackTo;
-    draft.status.next = Some(Candidate { target, wish, at, quiet_until: draft.now, force });
+    let quiet_until = draft.now;
+    draft.status.next = Some(Candidate { target, wish, at, quiet_until, force, named: BTreeSet::new() });
 }
 
 fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&RevisionArn>, intent: &Intent) {

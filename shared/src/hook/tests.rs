@@ -57,7 +57,14 @@ impl Caller {
 
     /// A rollout of ours that has, or has not yet, seen this deployment.
     fn rollout(mut self, phase: Phase, deployment: Option<&str>) -> Caller {
-        let candidate = Candidate { target: Target::Live, wish: Wish::Push, at: NOW, quiet_until: NOW, force: false };
+        let candidate = Candidate {
+            target: Target::Live,
+            wish: Wish::Push,
+            at: NOW,
+            quiet_until: NOW,
+            force: false,
+            named: Default::default(),
+        };
         let mut rollout = rollout(candidate, &self.record);
         rollout.phase = phase;
         rollout.native.sent = Some(NOW);

@@ -21,6 +21,66 @@ pub struct Candidate {
     pub quiet_until: Time,
     /// `--force`: alarms that fire already are no hindrance, nor are older versions and quarantine.
     pub force: bool,
+    /// Of a deploy: the repositories whose images a person named; the others were pushed, and go along. Empty: all.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub named: BTreeSet<String>,
+}
+
+/// Images by repository.
+pub type Images = BTreeMap<String, ImageRef>;
+
+impl Candidate {
+    /// The repositories whose images a person named: none of a push's.
+    fn by_person(&self) -> BTreeSet<String> {
+        match (&self.target, self.wish) {
+            (Target::Images(images), Wish::Deploy) if self.named.is_empty() => images.keys().cloned().collect(),
+            (Target::Images(_), Wish::Deploy) => self.named.clone(),
+            (Target::Images(_), Wish::Push | Wish::Redeploy | Wish::RollbackTo)
+            | (Target::Revision(_) | Target::Live, _) => BTreeSet::new(),
+        }
+    }
+
+    /// The image that newer ones replace although this candidate stands on it: on each of a push's, and of a deploy on
+    /// those that a person named. None: it lives on beside them.
+    #[must_use]
+    pub fn replaced<'a>(&'a self, newer: &Images) -> Option<&'a ImageRef> {
+        let Target::Images(images) = &self.target else { return None };
+        let named = self.by_person();
+        let stands_on = |old: &&ImageRef| named.is_empty() || named.contains(&old.repository);
+        let other = |old: &&ImageRef| newer.get(&old.repository).is_some_and(|new| new.digest != old.digest);
+        images.values().filter(stands_on).find(other)
+    }
+
+    /// Takes newer images in, as a push or a person's deploy brings them. What a person named and nothing replaces goes on
+    /// as a person's deploy; force goes on only with all that was forced.
+    pub fn take_in(&mut self, newer: &Images, wish: Wish, force: bool) {
+        self.force = force || self.force && self.replaced(newer).is_none();
+        let mut named = self.by_person();
+        let Target::Images(images) = &mut self.target else { return };
+        named.retain(|repository| {
+            let same = |new: &ImageRef| images.get(repository).is_some_and(|old| old.digest == new.digest);
+            newer.get(repository).is_none_or(same)
+        });
+        if wish == Wish::Deploy {
+            named.extend(newer.keys().cloned());
+        }
+        images.extend(newer.clone());
+        self.now_named(named);
+    }
+
+    /// Leaves an image behind.
+    pub fn leave(&mut self, repository: &str) {
+        let mut named = self.by_person();
+        let Target::Images(images) = &mut self.target else { return };
+        images.remove(repository);
+        named.remove(repository);
+        self.now_named(named);
+    }
+
+    fn now_named(&mut self, named: BTreeSet<String>) {
+        self.wish = if named.is_empty() { Wish::Push } else { Wish::Deploy };
+        self.named = named;
+    }
 }
 
 /// Which images or which revision shall run.
@@ -28,7 +88,7 @@ pub struct Candidate {
 #[serde(rename_all = "camelCase")]
 pub enum Target {
     /// The live revision with these images, by repository.
-    Images(BTreeMap<String, ImageRef>),
+    Images(Images),
     /// A revision that exists already (rollback to).
     Revision(RevisionArn),
     /// The live revision again (redeploy).

@@ -17,7 +17,7 @@ use crate::observation::{ScalingReading, Suspended};
 use crate::time::{Span, Time};
 use crate::weights::Weights;
 
-pub use candidate::{Candidate, ImageRef, Target, Wish};
+pub use candidate::{Candidate, ImageRef, Images, Target, Wish};
 pub use deployed::Deployed;
 pub use intent::{Intent, IntentKind};
 pub use margins::Margins;

@@ -214,6 +214,7 @@ fn too_late(
         at: draft.now,
         quiet_until: Time(0),
         force: true,
+        named: Default::default(),
     });
     draft.end(&rollout, Outcome::RolledBack(cause));
     None

@@ -206,8 +206,7 @@ fn law_14_what_was_forced_out_of_quarantine_does_not_go_along_with_the_push_that
         ..image(&format!("v{version}.0.0"), version, Time(u64::from(version)))
     };
     scene.service(Colour::Green).desired = 1;
-    scene.look(&[IntentKind::Deploy { images: vec![image("v2.0.0", 2, Time(2))], force: true }]);
-    scene.look(&[IntentKind::Push { image: proxy(7) }]);
+    scene.look(&[IntentKind::Deploy { images: vec![image("v2.0.0", 2, Time(2)), proxy(7)], force: true }]);
     let held = |scene: &Scene| scene.status.rollout.as_ref().unwrap().candidate.clone();
     assert_eq!((scene.phase(), held(&scene).force, held(&scene).target.digests().len()), ("holding", true, 2));
     scene.look(&[IntentKind::Push { image: proxy(8) }]);
@@ -264,7 +263,7 @@ fn law_6_a_push_that_takes_the_place_of_a_forced_deploy_in_the_queue_is_not_forc
 fn law_14_what_was_forced_out_of_quarantine_in_the_queue_does_not_go_along_with_what_takes_its_place() {
     let one_of_two = |newer: IntentKind| {
         let mut scene = forced_in_the_queue();
-        scene.look(&[IntentKind::Push { image: of_proxy(7) }]);
+        scene.look(&[IntentKind::Deploy { images: vec![of_proxy(7)], force: false }]);
         scene.look(&[newer]);
         assert_eq!((queued(&scene).0, queued(&scene).2), (false, 1), "{:?}", told(&scene));
         let said = |milestone: &&Milestone| matches!(milestone, Milestone::Declined { reason, .. } if reason.contains("does not go along"));
@@ -272,4 +271,30 @@ fn law_14_what_was_forced_out_of_quarantine_in_the_queue_does_not_go_along_with_
     };
     one_of_two(IntentKind::Push { image: of_proxy(8) });
     one_of_two(IntentKind::Deploy { images: vec![of_proxy(8)], force: false });
+}
+
+#[test]
+fn law_14_a_persons_deploy_stands_on_what_they_named_and_not_on_what_was_pushed_beside_it() {
+    let wish = |version| IntentKind::Deploy { images: vec![image("v1.1.0", version, Time(1))], force: false };
+    // In the queue: only the pushed image is replaced, of which no person needs to hear.
+    let mut scene = Scene::pushed_until("baking");
+    let pushes = [7, 8].map(|version| IntentKind::Push { image: of_proxy(version) });
+    scene.look(&[pushes[0].clone()]);
+    scene.look(&[wish(1)]);
+    scene.look(&[pushes[1].clone()]);
+    assert_eq!((queued(&scene), declined(&scene)), ((false, Wish::Deploy, 2), None));
+    // What replaces the named one leaves a push.
+    scene.look(&[push(4)]);
+    assert_eq!(queued(&scene), (false, Wish::Push, 2));
+    assert!(declined(&scene).is_some_and(|why| why.contains("shop-api:v4.0.0 came before")), "{:?}", told(&scene));
+    // Held: the same rollout, whatever is pushed beside it.
+    let mut scene = Scene::new();
+    scene.service(Colour::Green).desired = 1;
+    scene.look(&[IntentKind::Deploy { images: vec![image("v2.0.0", 2, Time(2))], force: true }]);
+    scene.look(&[pushes[0].clone()]);
+    let (id, seven) = (scene.id(), scene.status.rollout.clone().expect("held").candidate);
+    scene.look(&[pushes[1].clone()]);
+    let held = scene.status.rollout.clone().expect("held");
+    assert_eq!((&held.id, held.candidate.wish, held.candidate.force, refused(&scene)), (&id, Wish::Deploy, true, 0));
+    assert_ne!(held.candidate.target, seven.target);
 }
