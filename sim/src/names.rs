@@ -161,6 +161,7 @@ names! {
     Plot::Rollback => "rollback",
     Plot::Redeploy => "redeploy",
     Plot::Release => "release",
+    Plot::Deploy => "deploy",
     Plot::Force => "force",
     Plot::Weights(_) => "weights moved",
     Plot::WeightsTo(_) => "weights to the idle side",

@@ -42,6 +42,8 @@ pub enum Plot {
     Release,
     /// A person deploys the newest image by force.
     Force,
+    /// A person deploys the newest image, by no force.
+    Deploy,
     /// Somebody sets the weights of every route: the share of green in percent.
     Weights(u8),
     /// Somebody sets the weights of every route to one side.

@@ -263,6 +263,14 @@ impl Schedule {
                 cues.push(Cue { when: When::Phase("returning", after), plot: Plot::GiveUp });
             }
         }
+        // A person deploys what bakes once more, and then it hurts.
+        if rng.percent(6) {
+            let delay = rng.between(0, self.pace.bake / 2);
+            cues.push(Cue { when: When::Phase("baking", delay), plot: Plot::Deploy });
+            let (alarm, after) = (rng.between(0, 2) as usize, rng.between(0, self.pace.bake / 2));
+            let plot = if rng.percent(50) { Plot::Alarm(alarm, true) } else { Plot::Abort };
+            cues.push(Cue { when: When::Phase("baking", delay + after), plot });
+        }
         // Somebody else's weights hold a rollout where it is, until a person resumes it or gives it up.
         if rng.percent(10) {
             let phases = ["starting", "shifting", "baking", "standby", "retiring", "resting"];
@@ -284,6 +292,7 @@ impl Schedule {
                 6 => Plot::Rollback,
                 7 => Plot::Redeploy,
                 8 => Plot::Release,
+                9 if rng.percent(50) => Plot::Deploy,
                 9 => Plot::Force,
                 10 => Plot::Weights(*rng.pick(&[0, 100, 50, 30])),
                 11 => Plot::Update(which),
@@ -371,7 +380,10 @@ impl Schedule {
             Plot::SamePush,
         ];
         for _ in 0..rng.between(1, 3) {
-            let plot = rng.pick(&WISHES).clone();
+            let mut plot = rng.pick(&WISHES).clone();
+            if plot == Plot::Force && rng.percent(50) {
+                plot = Plot::Deploy;
+            }
             let when = if rng.percent(12) {
                 When::At(self.calm_after + rng.between(0, self.calm_after))
             } else {

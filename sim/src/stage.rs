@@ -31,6 +31,7 @@ pub(crate) fn play(cloud: &mut Cloud, place: usize) {
         | Plot::Rollback
         | Plot::Redeploy
         | Plot::Release
+        | Plot::Deploy
         | Plot::Force => match wish(cloud, &plot) {
             Some(what) => {
                 intend(cloud, what);
@@ -185,6 +186,7 @@ fn wish(cloud: &Cloud, plot: &Plot) -> Option<IntentKind> {
             let held = status.quarantine.last().and_then(|held| held.digests.first());
             IntentKind::Release { digest: held.or(cloud.images.last().map(|image| &image.digest))?.clone() }
         }
+        Plot::Deploy => IntentKind::Deploy { images: vec![cloud.images.last()?.clone()], force: false },
         Plot::Force => IntentKind::Deploy { images: vec![cloud.images.last()?.clone()], force: true },
         _ => return None,
     })

@@ -46,6 +46,8 @@ pub(crate) struct Follower {
     pub(crate) before: Option<RolloutId>,
     /// What was asked.
     pub(crate) asked: Asked,
+    /// The images that were asked to be deployed, as `REPOSITORY:TAG`.
+    pub(crate) images: Vec<String>,
 }
 
 /// One line of what is followed.
@@ -83,7 +85,7 @@ enum Seen {
 pub(crate) async fn run(args: &args::Wait, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
     let service = ServiceName::from(args.service.as_str());
     installation.record(&service).await?;
-    let follower = Follower { service, intent: None, before: None, asked: Asked::Whatever };
+    let follower = Follower { service, intent: None, before: None, asked: Asked::Whatever, images: Vec::new() };
     follower.follow(installation, args.timeout, out).await
 }
 
@@ -170,7 +172,10 @@ impl Follower {
         let notices = installation.table.notices(&self.service, 5).await?;
         let wish = id.as_str().split('/').nth(1).unwrap_or_default();
         let of_this = |notice: &&Notice| {
-            let declined = matches!(&notice.milestone, Milestone::Declined { wish: declined, .. } if declined == wish);
+            let Milestone::Declined { wish: declined, .. } = &notice.milestone else { return false };
+            // What waited is declined by its images, which may be somebody else's.
+            let mine = |list: &str| list.split(" and ").any(|image| self.images.iter().any(|own| own == image));
+            let declined = declined == wish || wish == "deploy" && declined.strip_prefix("deploy ").is_some_and(mine);
             declined && notice.number > *notices_before
         };
         let declined = notices.iter().map(|stored| &stored.notice).find(of_this);

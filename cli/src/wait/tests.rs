@@ -3,7 +3,7 @@ use shared::rollout::{Cause, Phase};
 
 fn follower(asked: Asked) -> Follower {
     let intent = Some((IntentId::from("cli/deploy/x/1"), 0));
-    Follower { service: "shop-api".into(), intent, before: Some("shop-api-1".into()), asked }
+    Follower { service: "shop-api".into(), intent, before: Some("shop-api-1".into()), asked, images: Vec::new() }
 }
 
 fn exit(asked: Asked, number: u64, outcome: Outcome) -> Option<Exit> {

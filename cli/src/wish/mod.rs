@@ -242,6 +242,21 @@ impl<'a> Wisher<'a> {
     }
 
     async fn wish(&self, id: &str, what: IntentKind, asked: Asked, said: &str) -> anyhow::Result<Exit> {
+        let images = match &what {
+            IntentKind::Deploy { images, .. } => {
+                images.iter().map(|image| format!("{}:{}", image.repository, image.tag)).collect()
+            }
+            IntentKind::Push { .. }
+            | IntentKind::Redeploy
+            | IntentKind::Rollback { .. }
+            | IntentKind::Promote { .. }
+            | IntentKind::Pause { .. }
+            | IntentKind::Resume { .. }
+            | IntentKind::Abort { .. }
+            | IntentKind::GiveUp { .. }
+            | IntentKind::Release { .. }
+            | IntentKind::AlarmFired { .. } => Vec::new(),
+        };
         let intent =
             Intent { id: IntentId(format!("cli/{id}")), at: now(), by: self.installation.caller.clone(), what };
         self.installation.table.record(&self.service, &intent).await?;
@@ -265,6 +280,7 @@ impl<'a> Wisher<'a> {
             intent: Some((intent.id, self.record.status.notices)),
             before: self.record.status.last.as_ref().map(|last| last.rollout.clone()),
             asked,
+            images,
         };
         follower.follow(self.installation, self.follow.timeout, self.out).await
     }

@@ -4,7 +4,9 @@ use crate::decision::{Action, Waiting};
 use crate::ids::{RolloutId, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::Reading;
-use crate::rollout::{Candidate, Cause, Expected, ImageRef, Images, Outcome, Phase, Rollout, ScalingWanted, Target};
+use crate::rollout::{
+    Candidate, Cause, Expected, ImageRef, Images, Outcome, Phase, Quarantined, Rollout, ScalingWanted, Target,
+};
 use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares, split};
 
 use super::draft::{Draft, what};
@@ -206,16 +208,10 @@ pub(super) fn clearing(draft: &mut Draft<'_>, mut rollout: Rollout, cause: Cause
 /// A superseded rollout's images live on in the one that takes its place, unless that brings its own. What a person forced
 /// although it is in quarantine goes no further by itself.
 pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
-    let (Target::Images(old), Some(Candidate { target: Target::Images(new), .. })) =
-        (&rollout.candidate.target, &draft.status.next)
-    else {
-        return;
-    };
-    let (new, old) = (new.clone(), old.clone());
+    let Some(Candidate { target: Target::Images(new), .. }) = &draft.status.next else { return };
+    let new = new.clone();
     let Some(mut next) = draft.status.next.take() else { return };
-    if let Target::Images(all) = &mut next.target {
-        all.extend(old.into_iter().filter(|(repository, _)| !new.contains_key(repository)));
-    }
+    next.inherit(&rollout.candidate);
     leave_quarantined(draft, Some(&rollout.id), &mut next, &new);
     draft.status.next = Some(next);
 }
@@ -228,11 +224,7 @@ pub(super) fn leave_quarantined(
     new: &Images,
 ) {
     let mut left = Vec::new();
-    while let Target::Images(all) = &candidate.target
-        && let Some(held) = inbox::quarantined(&draft.status.quarantine, all)
-    {
-        let own = |image: &ImageRef| !new.contains_key(&image.repository) && held.digests.contains(&image.digest);
-        let Some(image) = all.values().find(|image| own(image)).cloned() else { break };
+    while let Some(image) = left_behind(&draft.status.quarantine, candidate, new) {
         candidate.leave(&image.repository);
         left.push(format!("{}:{}", image.repository, image.tag));
     }
@@ -241,4 +233,14 @@ pub(super) fn leave_quarantined(
         let reason = "what came later took its place, and what is in quarantine does not go along with that".to_owned();
         draft.tell(rollout, Milestone::Declined { wish, reason });
     }
+}
+
+/// An image of a quarantined set that lies whole in a candidate, and is not new itself.
+fn left_behind(quarantine: &[Quarantined], candidate: &Candidate, new: &Images) -> Option<ImageRef> {
+    let Target::Images(all) = &candidate.target else { return None };
+    let whole = quarantine.iter().filter(|held| inbox::is_whole(held, all));
+    let mut own = whole.flat_map(|held| {
+        all.values().filter(|image| !new.contains_key(&image.repository) && held.digests.contains(&image.digest))
+    });
+    own.next().cloned()
 }

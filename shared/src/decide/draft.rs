@@ -152,7 +152,8 @@ impl<'a> Draft<'a> {
             Milestone::Refused { what: what(&rollout.candidate), reason: reason.to_owned(), advice: advice.to_owned() },
         );
         // The same image pushed again, once what was wrong is mended, shall be a candidate again.
-        let digests = rollout.candidate.target.digests();
+        let waits = self.status.next.as_ref().map(|next| next.target.digests()).unwrap_or_default();
+        let digests = &rollout.candidate.target.digests() - &waits;
         self.status.taken.retain(|_, image| !digests.contains(&image.digest));
         self.end(rollout, Outcome::Refused(reason.to_owned()));
         None

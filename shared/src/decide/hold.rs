@@ -6,11 +6,11 @@ use crate::decision::Waiting;
 use crate::ids::{Colour, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::{Reading, RouteReading};
-use crate::rollout::{Ailing, Candidate, Expected, Images, Outcome, Phase, Rollout, Target, Wish};
+use crate::rollout::{Ailing, Candidate, Expected, Outcome, Phase, Rollout, Target, Wish};
 use crate::weights::{Weights, all_on_stable, split};
 
 use super::draft::{Draft, what};
-use super::{alarms, native, watch};
+use super::{alarms, inbox, native, watch};
 
 /// Why a rollout does not start now.
 pub(super) enum Not {
@@ -30,10 +30,10 @@ pub(super) fn unknown<T>(what: impl Into<String>) -> Result<T, Not> {
 
 pub(super) fn decide(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Rollout> {
     join_next(draft, &mut rollout);
-    let checked = match draft.config.engine.native() {
+    let checked = sound(draft, &rollout.candidate).and_then(|()| match draft.config.engine.native() {
         None => check(draft, &mut rollout).map(Ok),
         Some(own) => native::check(draft, &mut rollout, own).map(|()| Err(own)),
-    };
+    });
     match checked {
         Ok(engine) => {
             rollout.ailing = None;
@@ -94,7 +94,7 @@ fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
     }
     let Some(next) = draft.status.next.take() else { return };
     match (&rollout.candidate.target, &next.target) {
-        (Target::Images(_), Target::Images(images)) => take_in(draft, rollout, images, next.wish, next.force),
+        (Target::Images(_), Target::Images(_)) => take_in(draft, rollout, &next),
         (Target::Images(_) | Target::Revision(_) | Target::Live, _) => {
             let before = std::mem::replace(&mut rollout.candidate, next);
             take_place(draft, rollout, &before);
@@ -102,14 +102,18 @@ fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
     }
 }
 
-/// Newer images join a held rollout, or take the place of what it stands on.
-pub(super) fn take_in(draft: &mut Draft<'_>, rollout: &mut Rollout, newer: &Images, wish: Wish, force: bool) {
+/// Newer images join a held rollout, or take the place of what is held.
+pub(super) fn take_in(draft: &mut Draft<'_>, rollout: &mut Rollout, newer: &Candidate) {
+    let Target::Images(new) = &newer.target else { return };
     let before = rollout.candidate.clone();
-    rollout.candidate.take_in(newer, wish, force);
+    rollout.candidate.take_in(newer);
     rollout.ailing = None;
-    if before.replaced(newer).is_some() {
-        // What was forced out of quarantine was forced with what is replaced now.
-        super::back::leave_quarantined(draft, Some(&rollout.id), &mut rollout.candidate, newer);
+    let joins = before.replaced(new).is_empty();
+    if !(before.force && joins) {
+        // What was forced out of quarantine was forced with what is replaced now, or without what comes.
+        super::back::leave_quarantined(draft, Some(&rollout.id), &mut rollout.candidate, new);
+    }
+    if !joins {
         take_place(draft, rollout, &before);
     }
 }
@@ -117,15 +121,34 @@ pub(super) fn take_in(draft: &mut Draft<'_>, rollout: &mut Rollout, newer: &Imag
 /// A candidate has taken the place of the one before: it is a rollout of its own.
 fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, before: &Candidate) {
     rollout.ailing = None;
-    if rollout.called || before.wish != Wish::Push {
+    let images = matches!(rollout.candidate.target, Target::Images(_));
+    if rollout.called || before.wish != Wish::Push || !images {
         let reason = format!("{} came before it could start and takes its place", what(&rollout.candidate));
         draft.tell(Some(&rollout.id), Milestone::Refused { what: what(before), reason, advice: String::new() });
         rollout.called = false;
     }
-    // What people meant for the one before does not strike this one.
+    // What people meant for the one before does not strike this one; but what they stopped does not start by a push beside it.
     rollout.id = draft.new_id();
-    rollout.paused = None;
+    if before.target.digests().is_disjoint(&rollout.candidate.target.digests()) {
+        rollout.paused = None;
+    }
     (rollout.started_at, rollout.since) = (draft.now, draft.now);
+}
+
+/// What was put into quarantine while it waited starts only by a person's force (law 14).
+fn sound(draft: &Draft<'_>, candidate: &Candidate) -> Result<(), Not> {
+    let Target::Images(images) = &candidate.target else { return Ok(()) };
+    match inbox::quarantined(&draft.status.quarantine, images) {
+        Some(held) if !candidate.force => {
+            let (name, reason) = (&draft.config.name, &held.reason);
+            let advice = "if it is good after all: flipback release";
+            ever(
+                format!("it is in quarantine: {reason}"),
+                format!("{advice} {name} DIGEST, then flipback deploy {name}"),
+            )
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check(draft: &Draft<'_>, rollout: &mut Rollout) -> Result<Colour, Not> {

@@ -20,14 +20,22 @@ const AT_ONCE: usize = 50;
 pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) -> bool {
     let is_push = |intent: &&Intent| matches!(intent.what, IntentKind::Push { .. });
     let pushes = AT_ONCE.saturating_sub(inbox.iter().filter(|intent| !is_push(intent)).count());
-    let mut chosen: Vec<&Intent> = inbox.iter().filter(|intent| !is_push(intent)).take(AT_ONCE).collect();
-    chosen.extend(inbox.iter().filter(is_push).take(pushes));
+    // Chosen by what it is, taken in the order it came.
+    let (mut others, mut some) = (0, 0);
+    let chosen = inbox.iter().filter(|intent| {
+        let (taken, most) = if is_push(intent) { (&mut some, pushes) } else { (&mut others, AT_ONCE) };
+        *taken += 1;
+        *taken <= most
+    });
+    let chosen: Vec<&Intent> = chosen.collect();
     let left = chosen.len() < inbox.len();
     for intent in chosen {
-        if let (IntentKind::Push { .. }, Some(Candidate { target: Target::Revision(_) | Target::Live, .. })) =
-            (&intent.what, &draft.status.next)
+        if let (
+            IntentKind::Push { .. } | IntentKind::Deploy { .. },
+            Some(Candidate { target: Target::Revision(_) | Target::Live, .. }),
+        ) = (&intent.what, &draft.status.next)
         {
-            // A person's wish for a revision stands before a push; that stays in the inbox until its turn comes.
+            // A person's wish for a revision stands before images; they stay in the inbox until their turn comes.
             continue;
         }
         draft.consumed.push(intent.id.clone());
@@ -67,12 +75,8 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         }
         return;
     }
-    let new = BTreeMap::from([(image.repository.clone(), image.clone())]);
-    let mut images = waiting(&draft.status).cloned().unwrap_or_default();
-    images.extend(new.clone());
-    // What waits may be forced out of quarantine itself: only a set that the push completes is a reason to refuse it.
-    let completes = |held: &&Quarantined| held.digests.contains(&image.digest) && is_whole(held, &images);
-    if let Some(held) = draft.status.quarantine.iter().find(completes) {
+    let new = Images::from([(image.repository.clone(), image.clone())]);
+    if let Some(held) = completed(&draft.status, &new) {
         let (reason, digest) = (held.reason.clone(), image.digest.clone());
         draft.tell(
             None,
@@ -88,21 +92,29 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
         return;
     }
     draft.status.take(image);
+    let quiet_until = draft.now.plus(draft.config.quiet);
+    let push = images_candidate(new, Wish::Push, false, (draft.now, quiet_until));
     let held = |rollout: &mut Rollout| {
         rollout.phase == Phase::Holding && matches!(rollout.candidate.target, Target::Images(_))
     };
-    if let Some(mut rollout) = draft.status.rollout.take_if(held) {
-        super::hold::take_in(draft, &mut rollout, &new, Wish::Push, false);
+    // What waits already joins the held one first.
+    if draft.status.next.is_none()
+        && let Some(mut rollout) = draft.status.rollout.take_if(held)
+    {
+        super::hold::take_in(draft, &mut rollout, &push);
         draft.status.rollout = Some(rollout);
         return;
     }
-    let quiet_until = draft.now.plus(draft.config.quiet);
-    queue(draft, new, Wish::Push, false, (draft.now, quiet_until));
+    queue(draft, push);
+}
+
+fn images_candidate(images: Images, wish: Wish, force: bool, (at, quiet_until): (Time, Time)) -> Candidate {
+    Candidate { target: Target::Images(images), wish, at, quiet_until, force, named: BTreeSet::new() }
 }
 
 fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
     let new: Images = images.iter().map(|image| (image.repository.clone(), image.clone())).collect();
-    if !force && let Some(held) = quarantined(&draft.status.quarantine, &new) {
+    if !force && let Some(held) = completed(&draft.status, &new) {
         let reason = held.reason.clone();
         let name = draft.config.name.clone();
         draft.tell(
@@ -119,39 +131,48 @@ fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
     for image in images {
         draft.status.take(image);
     }
-    let quiet_until = draft.now;
-    queue(draft, new, Wish::Deploy, force, (at, quiet_until));
+    let mut candidate = images_candidate(new, Wish::Deploy, force, (at, draft.now));
+    candidate.named = images.iter().map(|image| image.repository.clone()).collect();
+    queue(draft, candidate);
 }
 
-/// The images that wait.
-fn waiting(status: &Status) -> Option<&Images> {
-    match &status.next {
-        Some(Candidate { target: Target::Images(images), .. }) => Some(images),
-        Some(Candidate { target: Target::Revision(_) | Target::Live, .. }) | None => None,
+/// A quarantined set that newer images make whole, with what is held and what waits. That itself may be forced out of quarantine:
+/// only what comes is judged here.
+fn completed<'a>(status: &'a Status, new: &Images) -> Option<&'a Quarantined> {
+    let held = status.rollout.as_ref().filter(|rollout| rollout.phase == Phase::Holding).map(|held| &held.candidate);
+    let mut all = Images::new();
+    for candidate in held.into_iter().chain(&status.next) {
+        if let Target::Images(images) = &candidate.target {
+            all.extend(images.clone());
+        }
     }
+    all.extend(new.clone());
+    let brings = |held: &&Quarantined| new.values().any(|image| held.digests.contains(&image.digest));
+    status.quarantine.iter().filter(brings).find(|held| is_whole(held, &all))
 }
 
 /// Newer images wait, with those of other repositories that wait already.
-fn queue(draft: &mut Draft<'_>, new: Images, wish: Wish, force: bool, (at, quiet_until): (Time, Time)) {
-    let Some(mut next) = draft.status.next.take_if(|next| matches!(next.target, Target::Images(_))) else {
-        let named = if wish == Wish::Deploy { new.keys().cloned().collect() } else { BTreeSet::new() };
-        draft.status.next = Some(Candidate { target: Target::Images(new), wish, at, quiet_until, force, named });
+fn queue(draft: &mut Draft<'_>, newer: Candidate) {
+    let (Some(mut next), Target::Images(new)) =
+        (draft.status.next.take_if(|next| matches!(next.target, Target::Images(_))), &newer.target)
+    else {
+        draft.status.next = Some(newer);
         return;
     };
-    let replaced = next.replaced(&new).cloned();
-    if let (Some(old), Wish::Deploy) = (&replaced, next.wish)
-        && let Some(new) = new.get(&old.repository)
-    {
+    let replaced = next.replaced(new);
+    for old in replaced.iter().filter(|old| next.names(&old.repository)) {
+        let Some(new) = new.get(&old.repository) else { continue };
         let reason = format!("{}:{} came before it could start and takes its place", new.repository, new.tag);
         decline(draft, &format!("deploy {}:{}", old.repository, old.tag), &reason);
     }
-    let stays_forced = next.force && replaced.is_none();
-    next.take_in(&new, wish, force);
+    let (stays_forced, by_person) = (next.force && replaced.is_empty(), next.wish);
+    next.take_in(&newer);
     if !stays_forced {
-        super::back::leave_quarantined(draft, None, &mut next, &new);
+        super::back::leave_quarantined(draft, None, &mut next, new);
     }
-    if wish == Wish::Deploy {
-        (next.at, next.quiet_until) = (at, quiet_until);
+    // A person does not wait for what may join, and what is a push now does.
+    if newer.wish == Wish::Deploy || by_person != next.wish {
+        (next.at, next.quiet_until) = (newer.at, newer.quiet_until);
     }
     draft.status.next = Some(next);
 }
@@ -415,7 +436,7 @@ pub(super) fn quarantined<'a>(quarantine: &'a [Quarantined], images: &Images) ->
     quarantine.iter().find(|held| is_whole(held, images))
 }
 
-fn is_whole(held: &Quarantined, images: &Images) -> bool {
+pub(super) fn is_whole(held: &Quarantined, images: &Images) -> bool {
     !held.digests.is_empty() && held.digests.iter().all(|digest| images.values().any(|image| image.digest == *digest))
 }
 

@@ -40,31 +40,44 @@ impl Candidate {
         }
     }
 
-    /// The image that newer ones replace although this candidate stands on it: on each of a push's, and of a deploy on
-    /// those that a person named. None: it lives on beside them.
+    /// Whether a person named the image of this repository.
     #[must_use]
-    pub fn replaced<'a>(&'a self, newer: &Images) -> Option<&'a ImageRef> {
-        let Target::Images(images) = &self.target else { return None };
-        let named = self.by_person();
-        let stands_on = |old: &&ImageRef| named.is_empty() || named.contains(&old.repository);
-        let other = |old: &&ImageRef| newer.get(&old.repository).is_some_and(|new| new.digest != old.digest);
-        images.values().filter(stands_on).find(other)
+    pub fn names(&self, repository: &str) -> bool {
+        self.by_person().contains(repository)
     }
 
-    /// Takes newer images in, as a push or a person's deploy brings them. What a person named and nothing replaces goes on
-    /// as a person's deploy; force goes on only with all that was forced.
-    pub fn take_in(&mut self, newer: &Images, wish: Wish, force: bool) {
-        self.force = force || self.force && self.replaced(newer).is_none();
-        let mut named = self.by_person();
+    /// The images that newer ones take the place of: others of the same repositories. None: it lives on beside them.
+    #[must_use]
+    pub fn replaced(&self, newer: &Images) -> Vec<ImageRef> {
+        let Target::Images(images) = &self.target else { return Vec::new() };
+        let other = |old: &&ImageRef| newer.get(&old.repository).is_some_and(|new| new.digest != old.digest);
+        images.values().filter(other).cloned().collect()
+    }
+
+    /// Takes newer images in, and leaves those behind whose place they take. What a person named and nothing replaces goes on as
+    /// a person's deploy; force goes on only where nothing is replaced of what was forced.
+    pub fn take_in(&mut self, newer: &Candidate) {
+        let (mut named, by_person) = (self.by_person(), newer.by_person());
+        let Target::Images(new) = &newer.target else { return };
+        let replaced = self.replaced(new);
         let Target::Images(images) = &mut self.target else { return };
-        named.retain(|repository| {
-            let same = |new: &ImageRef| images.get(repository).is_some_and(|old| old.digest == new.digest);
-            newer.get(repository).is_none_or(same)
-        });
-        if wish == Wish::Deploy {
-            named.extend(newer.keys().cloned());
+        self.force = newer.force || self.force && replaced.is_empty();
+        named.retain(|repository| replaced.iter().all(|old| old.repository != *repository));
+        named.extend(by_person);
+        images.extend(new.clone());
+        self.now_named(named);
+    }
+
+    /// Takes the images of one that gives way along, where it has none of the same repository; a person's stay a person's.
+    pub fn inherit(&mut self, gives_way: &Candidate) {
+        let (mut named, by_person) = (self.by_person(), gives_way.by_person());
+        let (Target::Images(images), Target::Images(old)) = (&mut self.target, &gives_way.target) else { return };
+        for (repository, image) in old {
+            if !images.contains_key(repository) {
+                images.insert(repository.clone(), image.clone());
+                named.extend(by_person.get(repository).cloned());
+            }
         }
-        images.extend(newer.clone());
         self.now_named(named);
     }
 

@@ -135,11 +135,13 @@ pub(crate) fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
     let Target::Images(images) = &rollout.candidate.target else { return };
     let released = cloud.schedule.cues.iter().any(|cue| cue.plot == Plot::Release);
     let digests = rollout.candidate.target.digests();
-    if rollout.candidate.wish == Wish::Push && !rollout.candidate.force {
+    if !rollout.candidate.force {
         let held = |held: &shared::rollout::Quarantined| !held.digests.is_empty() && held.digests.is_subset(&digests);
         if before.quarantine.iter().any(held) {
             cloud.violate(14, format!("{} starts an image that is in quarantine", rollout.id));
         }
+    }
+    if rollout.candidate.wish == Wish::Push && !rollout.candidate.force {
         for image in images.values() {
             // When it was truly pushed, whatever the product took it for.
             let truly =

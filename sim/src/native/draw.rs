@@ -126,6 +126,7 @@ fn cues(schedule: &Schedule, plain: bool, rng: &mut Rng) -> Vec<Cue> {
             7 | 8 => Plot::Rollback,
             9 => Plot::Redeploy,
             10 => Plot::Release,
+            11 if rng.percent(50) => Plot::Deploy,
             11 => Plot::Force,
             12 | 13 => Plot::Weights(*rng.pick(&[0, 100, 50, 30])),
             14..=16 => Plot::Update(which),

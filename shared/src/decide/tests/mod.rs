@@ -10,6 +10,7 @@ mod laws_7_8;
 mod laws_9_10;
 mod people;
 mod pushes;
+mod queue;
 mod settled;
 
 use super::fixture::{RULE, Scene, alarm, image, revision, weights};

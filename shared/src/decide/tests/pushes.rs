@@ -7,7 +7,7 @@ use crate::decision::Waiting;
 use crate::ids::Colour;
 use crate::notice::Milestone;
 use crate::observation::AlarmState;
-use crate::rollout::{Cause, ImageRef, IntentKind, Outcome, Quarantined, Wish};
+use crate::rollout::{Cause, ImageRef, IntentKind, Outcome, Wish};
 use crate::time::{Span, Time};
 
 #[test]
@@ -141,7 +141,7 @@ fn what_is_in_quarantine_is_deployed_by_force_only() {
 }
 
 /// A push, or a person's deploy, held by an alarm that fires.
-fn held(first: IntentKind) -> Scene {
+pub(super) fn held(first: IntentKind) -> Scene {
     let mut scene = Scene::new();
     scene.seen.alarms.insert("lb-5xx".into(), alarm(AlarmState::Alarm));
     scene.look(&[first]);
@@ -150,7 +150,7 @@ fn held(first: IntentKind) -> Scene {
     scene
 }
 
-fn refused(scene: &Scene) -> usize {
+pub(super) fn refused(scene: &Scene) -> usize {
     told(scene).iter().filter(|told| matches!(told, Milestone::Refused { .. })).count()
 }
 
@@ -212,89 +212,4 @@ fn law_14_what_was_forced_out_of_quarantine_does_not_go_along_with_the_push_that
     scene.look(&[IntentKind::Push { image: proxy(8) }]);
     assert_eq!((held(&scene).force, held(&scene).target.digests()), (false, [proxy(8).digest].into()));
     assert!(declined(&scene).is_some_and(|why| why.contains("does not go along")), "{:?}", told(&scene));
-}
-
-/// A rollout goes back, and a deploy forced out of quarantine waits behind it.
-fn forced_in_the_queue() -> Scene {
-    let mut scene = Scene::pushed_until("baking");
-    scene.status.quarantine.push(Quarantined {
-        digests: [image("v3.0.0", 3, Time(3)).digest].into(),
-        rollout: "shop-api-0".into(),
-        reason: "an alarm".to_owned(),
-        at: Time(3),
-    });
-    scene.look(&[IntentKind::Deploy { images: vec![image("v3.0.0", 3, Time(3))], force: true }]);
-    scene
-}
-
-fn queued(scene: &Scene) -> (bool, Wish, usize) {
-    let next = scene.status.next.as_ref().expect("it waits");
-    (next.force, next.wish, next.target.digests().len())
-}
-
-fn of_proxy(version: u8) -> ImageRef {
-    let image = image(&format!("v{version}.0.0"), version, Time(u64::from(version)));
-    ImageRef { repository: "shop-proxy".to_owned(), ..image }
-}
-
-#[test]
-fn another_image_joins_a_forced_deploy_that_waits_and_is_not_refused_for_its_quarantine() {
-    let mut scene = forced_in_the_queue();
-    assert_eq!(queued(&scene), (true, Wish::Deploy, 1));
-    scene.look(&[IntentKind::Push { image: of_proxy(7) }]);
-    assert_eq!((queued(&scene), refused(&scene)), ((true, Wish::Deploy, 2), 0));
-    // A person's other image joins it the same way.
-    let mut scene = forced_in_the_queue();
-    scene.look(&[IntentKind::Deploy { images: vec![of_proxy(7)], force: false }]);
-    assert_eq!(queued(&scene), (true, Wish::Deploy, 2));
-    scene.look(&[IntentKind::Deploy { images: vec![image("v4.0.0", 4, Time(4))], force: false }]);
-    assert_eq!(queued(&scene), (false, Wish::Deploy, 2));
-}
-
-#[test]
-fn law_6_a_push_that_takes_the_place_of_a_forced_deploy_in_the_queue_is_not_forced() {
-    let mut scene = forced_in_the_queue();
-    scene.look(&[push(4)]);
-    assert_eq!(queued(&scene), (false, Wish::Push, 1));
-    assert!(declined(&scene).is_some_and(|why| why.contains("takes its place")), "{:?}", told(&scene));
-}
-
-#[test]
-fn law_14_what_was_forced_out_of_quarantine_in_the_queue_does_not_go_along_with_what_takes_its_place() {
-    let one_of_two = |newer: IntentKind| {
-        let mut scene = forced_in_the_queue();
-        scene.look(&[IntentKind::Deploy { images: vec![of_proxy(7)], force: false }]);
-        scene.look(&[newer]);
-        assert_eq!((queued(&scene).0, queued(&scene).2), (false, 1), "{:?}", told(&scene));
-        let said = |milestone: &&Milestone| matches!(milestone, Milestone::Declined { reason, .. } if reason.contains("does not go along"));
-        assert_eq!(told(&scene).iter().filter(said).count(), 1, "{:?}", told(&scene));
-    };
-    one_of_two(IntentKind::Push { image: of_proxy(8) });
-    one_of_two(IntentKind::Deploy { images: vec![of_proxy(8)], force: false });
-}
-
-#[test]
-fn law_14_a_persons_deploy_stands_on_what_they_named_and_not_on_what_was_pushed_beside_it() {
-    let wish = |version| IntentKind::Deploy { images: vec![image("v1.1.0", version, Time(1))], force: false };
-    // In the queue: only the pushed image is replaced, of which no person needs to hear.
-    let mut scene = Scene::pushed_until("baking");
-    let pushes = [7, 8].map(|version| IntentKind::Push { image: of_proxy(version) });
-    scene.look(&[pushes[0].clone()]);
-    scene.look(&[wish(1)]);
-    scene.look(&[pushes[1].clone()]);
-    assert_eq!((queued(&scene), declined(&scene)), ((false, Wish::Deploy, 2), None));
-    // What replaces the named one leaves a push.
-    scene.look(&[push(4)]);
-    assert_eq!(queued(&scene), (false, Wish::Push, 2));
-    assert!(declined(&scene).is_some_and(|why| why.contains("shop-api:v4.0.0 came before")), "{:?}", told(&scene));
-    // Held: the same rollout, whatever is pushed beside it.
-    let mut scene = Scene::new();
-    scene.service(Colour::Green).desired = 1;
-    scene.look(&[IntentKind::Deploy { images: vec![image("v2.0.0", 2, Time(2))], force: true }]);
-    scene.look(&[pushes[0].clone()]);
-    let (id, seven) = (scene.id(), scene.status.rollout.clone().expect("held").candidate);
-    scene.look(&[pushes[1].clone()]);
-    let held = scene.status.rollout.clone().expect("held");
-    assert_eq!((&held.id, held.candidate.wish, held.candidate.force, refused(&scene)), (&id, Wish::Deploy, true, 0));
-    assert_ne!(held.candidate.target, seven.target);
 }
