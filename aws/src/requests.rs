@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, StatusCode};
+use aws_sdk_cloudwatch::types::MetricDataQuery;
 use shared::ids::{Colour, TargetGroupArn};
 use shared::observation::{Reading, RequestCount};
 use shared::rollout::Margins;
@@ -12,12 +11,20 @@ use shared::time::{Span, Time};
 
 use crate::clients::Clients;
 use crate::errors::{During, Failure};
+use crate::metrics::{self, group_dimension, suffix};
 
 /// The load balancer of each target group: a target group belongs to one for as long as it is used.
 #[derive(Debug, Default)]
 pub(crate) struct Balancers(Mutex<BTreeMap<TargetGroupArn, String>>);
 
 impl Balancers {
+    /// What is known already of these groups.
+    pub(crate) fn known(&self, groups: &BTreeSet<TargetGroupArn>) -> BTreeMap<TargetGroupArn, String> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.retain(|group, _| groups.contains(group));
+        known
+    }
+
     /// The ARN suffix of each group's load balancer; groups that no load balancer uses are left out.
     pub(crate) async fn of(
         &self,
@@ -40,15 +47,6 @@ impl Balancers {
         known.retain(|group, _| groups.contains(group));
         Ok(known)
     }
-}
-
-/// The part of an ARN after `marker`: what CloudWatch's dimensions hold.
-fn suffix<'a>(arn: &'a str, marker: &str) -> &'a str {
-    arn.split_once(marker).map_or(arn, |(_, suffix)| suffix)
-}
-
-fn group_dimension(group: &TargetGroupArn) -> &str {
-    group.0.find("targetgroup/").map_or(group.as_str(), |at| &group.0[at..])
 }
 
 /// The end of the last period that is complete at `at`, never before `since`.
@@ -89,7 +87,6 @@ async fn sum(
     until: Time,
     period: Span,
 ) -> Result<BTreeMap<Colour, u64>, Failure> {
-    const CALL: &str = "cloudwatch:GetMetricData";
     let all: BTreeSet<TargetGroupArn> = groups.values().flatten().cloned().collect();
     let balancers = balancers.of(&clients.elb, &all).await?;
     let mut queries = Vec::new();
@@ -106,79 +103,28 @@ async fn sum(
     if queries.is_empty() {
         return Ok(sums);
     }
-    let mut token = None;
-    let mut answered: BTreeSet<String> = BTreeSet::new();
-    loop {
-        let request = clients
-            .cloudwatch
-            .get_metric_data()
-            .set_metric_data_queries(Some(queries.clone()))
-            .start_time(stamp(since))
-            .end_time(stamp(until))
-            .set_next_token(token);
-        let answer = request.send().await.during(CALL)?;
-        for result in answer.metric_data_results() {
-            let id = result.id().unwrap_or_default();
-            match result.status_code() {
-                Some(StatusCode::Complete) => {
-                    answered.insert(id.to_owned());
-                }
-                // More of the same result comes with the next page.
-                Some(StatusCode::PartialData) if answer.next_token().is_some() => {}
-                other => {
-                    let status = other.map_or("none", StatusCode::as_str);
-                    return Err(Failure::unreadable(CALL, format!("a result's status is {status}, not Complete")));
-                }
-            }
-            if let Some(colour) = colours.get(id) {
-                *sums.entry(*colour).or_default() += total(result.values());
-            }
-        }
-        token = answer.next_token.clone();
-        if token.is_none() {
-            break;
-        }
-    }
-    if answered.len() < queries.len() {
-        return Err(Failure::unreadable(CALL, "not every metric was answered"));
+    let answers = metrics::read(&clients.cloudwatch, queries, (since, until)).await.map_err(|(failure, _)| failure)?;
+    for (id, colour) in &colours {
+        let points = answers.of(id).map_err(|why| Failure::unreadable(metrics::CALL, why))?;
+        *sums.entry(*colour).or_default() += total(points);
     }
     Ok(sums)
 }
 
 /// Counts are whole; ALB sends none at all for a period without requests.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn total(values: &[f64]) -> u64 {
-    values.iter().filter(|value| value.is_finite()).sum::<f64>().max(0.0).round() as u64
+fn total(points: &[(Time, f64)]) -> u64 {
+    points.iter().map(|(_, value)| value).sum::<f64>().max(0.0).round() as u64
 }
 
 fn query(id: &str, group: &TargetGroupArn, balancer: &str, period: Span) -> MetricDataQuery {
-    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
-    let metric = Metric::builder()
-        .namespace("AWS/ApplicationELB")
-        .metric_name("RequestCount")
-        .dimensions(dimension("LoadBalancer", balancer))
-        .dimensions(dimension("TargetGroup", group_dimension(group)))
-        .build();
-    let period = i32::try_from(period.ceil_secs()).unwrap_or(60);
-    let stat = MetricStat::builder().metric(metric).period(period).stat("Sum").build();
-    MetricDataQuery::builder().id(id).metric_stat(stat).return_data(true).build()
-}
-
-fn stamp(time: Time) -> DateTime {
-    DateTime::from_millis(i64::try_from(time.0).unwrap_or(i64::MAX))
+    let dimensions = [("LoadBalancer", balancer), ("TargetGroup", group_dimension(group))];
+    metrics::query(id, ("AWS/ApplicationELB", "RequestCount"), &dimensions, "Sum", period)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dimensions_are_arn_suffixes() {
-        let arn = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/shop/0123";
-        assert_eq!(suffix(arn, "loadbalancer/"), "app/shop/0123");
-        let group = TargetGroupArn::from("arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/blue/0123");
-        assert_eq!(group_dimension(&group), "targetgroup/blue/0123");
-    }
 
     #[test]
     fn a_period_that_cloudwatch_may_not_have_yet_is_not_counted() {

@@ -6,12 +6,13 @@ use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, Se
 use shared::ids::{ServiceName, TargetGroupArn};
 use shared::observation::{Ask, Reading, ScalingReading};
 use shared::ports::{Clock, Observer, Record, Store};
-use shared::scaling::{self, Counts, Judged, Memory, Policy, Role, Sight, Subject};
+use shared::scaling::{self, Counts, Judged, Load, Memory, Policy, Role, Sight, Subject};
 use shared::time::Time;
 use tokio::task::JoinSet;
 
 use crate::clock::SystemClock;
 use crate::count::count;
+use crate::load::Wanted;
 use crate::store::Table;
 use crate::world::World;
 
@@ -84,8 +85,21 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         read_targets(world, &places),
         crate::policies::read(&world.clients, &live, known)
     );
-    let alarms = crate::policies::read_alarms(&world.clients, &policies.0).await;
-    round.calls = counts.1 + targets.1 + policies.1 + alarms.1;
+    // What is at rest uses nothing, and of what cannot be read it says nothing.
+    let wanted = loaded.iter().flat_map(|(_, found)| {
+        let live = found.subjects.iter().filter(|subject| subject.role == Role::Live);
+        live.filter_map(|subject| {
+            let place = place(&found.record, subject);
+            let groups = counts.0.get(&place)?.known()?.as_ref()?.groups.clone();
+            Some(Wanted { cluster: place.0, service: place.1, groups })
+        })
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
+    let (alarms, loads) =
+        tokio::join!(crate::policies::read_alarms(&world.clients, &policies.0), crate::load::read(world, &wanted, at));
+    round.calls = counts.1 + targets.1 + policies.1 + alarms.1 + loads.1;
+    let places = wanted.into_iter().map(|one| (one.cluster, one.service));
+    let loads: BTreeMap<Place, Load> = places.zip(loads.0).collect();
     for (service, found) in loaded {
         let Loaded { record, subjects, memory, version } = found;
         let pick = |subject: &Subject| (subject.service.clone(), place(&record, subject));
@@ -111,6 +125,10 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
             targets: subjects.iter().filter_map(target_of).collect(),
             alarms: named.filter_map(|name| Some((name.clone(), alarms.0.get(name)?.clone()))).collect(),
             policies,
+            loads: subjects
+                .iter()
+                .filter_map(|subject| Some((subject.service.clone(), loads.get(&pick(subject).1)?.clone())))
+                .collect(),
         };
         let judged = scaling::judge(&record.config, &record.status, &subjects, &sight, &memory.past);
         let checked = Checked { judged, sight, record, subjects, memory, version };

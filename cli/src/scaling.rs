@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::ids::ServiceName;
 use shared::observation::{Reading, Suspended};
 use shared::rollout::Margins;
-use shared::scaling::{Finding, FindingKind, Past, Policy, Role, Severity};
+use shared::scaling::{Finding, FindingKind, Load, Past, Policy, Role, Series, Severity};
 use shared::time::{Span, Time};
 
 use crate::args;
@@ -32,6 +32,8 @@ struct Report {
     unknown: Vec<&'static str>,
     /// How the live count went in the last day, as the scheduled check saw it.
     past: Past,
+    /// The live side's average CPU in each half hour of the last day, in percent; none: not asked, or not known.
+    cpu: Option<Vec<Option<u32>>>,
 }
 
 /// One ECS service of it.
@@ -44,6 +46,20 @@ struct Subject {
     target: Option<Target>,
     /// None: not read, as of what rests.
     policies: Option<Vec<Policy>>,
+    /// What it uses; none: not read, as of what rests.
+    load: Option<Used>,
+}
+
+/// The newest values that CloudWatch has; none: it has none of the last quarter of an hour.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Used {
+    /// The average of its tasks, in percent.
+    cpu_percent: Option<u32>,
+    memory_percent: Option<u32>,
+    /// Of the task that uses most.
+    highest_memory_percent: Option<u32>,
+    unhealthy_targets: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,7 +103,14 @@ pub(crate) async fn run(args: &args::Scaling, installation: &Installation, out: 
     let world = World::new(installation.clients.clone(), Margins::default());
     let seen = round(&world, &installation.table, &services, &BTreeMap::new()).await;
     let now = now();
-    let reports: Vec<Report> = seen.checked.iter().map(|(service, checked)| report(service, checked, now)).collect();
+    let mut reports: Vec<Report> =
+        seen.checked.iter().map(|(service, checked)| report(service, checked, now)).collect();
+    if let (Some(_), [report]) = (&args.service, reports.as_mut_slice())
+        && let Some(live) = report.ecs_services.iter().find(|subject| subject.role == Role::Live)
+    {
+        // Beside the findings, so that none is lost where it cannot be read.
+        report.cpu = aws::load::day(&world, &report.cluster, &live.service, now, PARTS).await.ok();
+    }
     match (&args.service, reports.as_slice()) {
         (Some(_), [report]) => out.document(report, |paint| one(report, now, paint)),
         _ => out.document(&BTreeMap::from([("services", &reports)]), |paint| all(&reports, paint)),
@@ -110,6 +133,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
                 findings: nothing.1,
                 unknown: nothing.2,
                 past: Past::default(),
+                cpu: None,
             };
         }
     };
@@ -146,6 +170,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
             }),
             target: target.map(|target| Target { min: target.min, max: target.max, suspended: target.suspended }),
             policies: checked.sight.policies.get(&subject.service).and_then(Reading::known).cloned(),
+            load: checked.sight.loads.get(&subject.service).map(used),
         }
     };
     let mut unknown: Vec<&str> = checked.judged.unknown.iter().map(|(kind, _)| kind.name()).collect();
@@ -161,8 +186,12 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
         findings,
         unknown,
         past: checked.memory.past.clone(),
+        cpu: None,
     }
 }
+
+/// A day is shown in half hours.
+const PARTS: u64 = 48;
 
 fn all(reports: &[Report], paint: Paint) -> String {
     if reports.is_empty() {
@@ -212,11 +241,17 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
         let policies: Vec<String> = subject.policies.iter().flatten().map(ToString::to_string).collect();
         let policies = if policies.is_empty() { String::new() } else { format!(" by {}", policies.join(", ")) };
         text.push_str(&format!("\n  {role:<9}  {}  {tasks}; {target}{policies}", subject.service));
+        text.extend(subject.load.as_ref().and_then(use_of).map(|used| format!("\n             {used}")));
     }
     let wanted = || report.past.steps().iter().map(|step| step.desired);
     if let (Some(least), Some(most)) = (wanted().min(), wanted().max()) {
-        let day = sparkline(&report.past.day(now, 48), most);
+        let day = sparkline(&report.past.day(now, PARTS), most);
         text.push_str(&format!("\n  last 24h   {day}  {least} to {most} tasks wanted"));
+    }
+    if let Some(cpu) = &report.cpu
+        && let (Some(least), Some(most)) = (cpu.iter().flatten().min(), cpu.iter().flatten().max())
+    {
+        text.push_str(&format!("\n             {}  {least} to {most} % CPU", sparkline(cpu, 100)));
     }
     for found in &report.findings {
         let severity = found.severity.to_string();
@@ -238,6 +273,27 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
         text.push_str(&format!("\n\n  not known now: {}", report.unknown.join(", ")));
     }
     text
+}
+
+fn used(load: &Load) -> Used {
+    let newest = |series: &Series| series.known().and_then(|points| points.last()).map(|point| point.value);
+    Used {
+        cpu_percent: newest(&load.cpu),
+        memory_percent: newest(&load.memory),
+        highest_memory_percent: newest(&load.memory_high),
+        unhealthy_targets: load.unhealthy.as_ref().and_then(newest),
+    }
+}
+
+fn use_of(used: &Used) -> Option<String> {
+    let all = [
+        used.cpu_percent.map(|percent| format!("CPU {percent} %")),
+        used.memory_percent.map(|percent| format!("memory {percent} %")),
+        used.highest_memory_percent.map(|percent| format!("{percent} % at most")),
+        used.unhealthy_targets.filter(|hosts| *hosts > 0).map(|hosts| format!("{hosts} unhealthy targets")),
+    ];
+    let all: Vec<String> = all.into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// A character for each value, from nothing to the most.
@@ -262,7 +318,7 @@ mod tests {
     use super::*;
     use crate::wait::fixture;
     use shared::observation::{AlarmState, ScalingReading};
-    use shared::scaling::{Counts, Level, Memory, Metric, Moves, PolicyAlarm, Sight, Step, judge, subjects};
+    use shared::scaling::{Counts, Level, Memory, Metric, Moves, Point, PolicyAlarm, Sight, Step, judge, subjects};
 
     fn checked(desired: u32, running: u32, bounds: (u32, u32)) -> Checked {
         let mut record = fixture::record();
@@ -291,6 +347,12 @@ mod tests {
             since: None,
             services: Default::default(),
         };
+        let minutes = |value: u32| {
+            let at = |n: u64| fixture::START.minus(Span::mins(15 - n));
+            Reading::Known((0..15).map(|n| Point { at: at(n), value }).collect())
+        };
+        let load =
+            Load { cpu: minutes(44), memory: minutes(61), memory_high: minutes(93), unhealthy: Some(minutes(0)) };
         let each = |subject: &shared::scaling::Subject| (subject.service.clone(), subject.role);
         let sight = Sight {
             at: fixture::START,
@@ -302,6 +364,7 @@ mod tests {
             targets: subjects.iter().map(each).map(|(name, role)| (name, Reading::Known(Some(target(role))))).collect(),
             policies: [(subjects[0].service.clone(), Reading::Known(vec![policy]))].into(),
             alarms: ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into(),
+            loads: [(subjects[0].service.clone(), load)].into(),
         };
         let judged = judge(&record.config, &record.status, &subjects, &sight, &Past::default());
         Checked { record, subjects, sight, judged, memory: Memory::default(), version: 0 }
@@ -318,7 +381,8 @@ mod tests {
         }
         bad.memory.note(&bad.judged.clone(), fixture::START, apart);
         bad.memory.note(&bad.judged.clone(), fixture::START.plus(Span::mins(5)), apart);
-        let bad = report(&"shop-api".into(), &Ok(bad), now);
+        let mut bad = report(&"shop-api".into(), &Ok(bad), now);
+        bad.cpu = Some((0..PARTS).map(|part| (part > 4).then_some(10 + part as u32)).collect());
         insta::assert_snapshot!("one", one(&bad, now, Paint(false)));
         let fine = report(&"billing".into(), &Ok(checked(4, 4, (2, 8))), now);
         let unread = report(&"gone".into(), &Err("no service `gone` is configured".to_owned()), now);

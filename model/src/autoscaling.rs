@@ -28,6 +28,7 @@ pub(crate) struct AutoScaling {
     served: BTreeMap<ServiceKey, u64>,
     /// Load from elsewhere by service, in percent of one task.
     loads: BTreeMap<ServiceKey, f64>,
+    memories: BTreeMap<ServiceKey, f64>,
     /// When usage is published next; none while nothing is scaled.
     pub(crate) next_usage: Option<Millis>,
     tags: BTreeMap<String, BTreeMap<String, String>>,

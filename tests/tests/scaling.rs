@@ -9,6 +9,7 @@ use model::Service;
 use serde_json::{Value, json};
 use shared::ids::ServiceName;
 use shared::rollout::Margins;
+use shared::scaling::FindingKind;
 use shared::time::Time;
 use tests::{SERVICE, Scene};
 
@@ -187,5 +188,31 @@ async fn a_part_that_comes_again_is_the_same_look() -> Result {
     ensure!(told(&scene.told().await?).is_empty(), "one look, however often: {:?}", scene.told().await?);
     part(round + 300_000).await?;
     scene.until_told("has no scalable target").await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_that_fail_their_health_checks_are_found_by_their_metric() -> Result {
+    let scene = Scene::start(&[]).await?;
+    let groups = scene.call(Service::Elb, "DescribeTargetGroups", json!({}))?;
+    let arns = groups["TargetGroups"].as_array().into_iter().flatten().map(|group| &group["TargetGroupArn"]);
+    let blue = arns.into_iter().find(|arn| arn.as_str().is_some_and(|arn| arn.contains("blue")));
+    let blue = blue.context("there is a blue group")?;
+    // ECS does not take them away meanwhile.
+    let service = format!("{SERVICE}-blue");
+    let patience = json!({ "cluster": "tests", "service": service, "healthCheckGracePeriodSeconds": 3_600 });
+    scene.call(Service::Ecs, "UpdateService", patience)?;
+    let never = json!({ "TargetGroupArn": blue, "Matcher": { "HttpCode": "299" } });
+    scene.call(Service::Elb, "ModifyTargetGroup", never)?;
+    let unhealthy = async || -> anyhow::Result<bool> {
+        check(&scene).await?;
+        let (memory, _) = scene.table.scaling_memory(&SERVICE.into()).await?;
+        Ok(memory.open.iter().any(|open| open.finding.kind() == FindingKind::UnhealthyTargets))
+    };
+    let until = tokio::time::Instant::now() + Duration::from_secs(180);
+    while !unhealthy().await? {
+        ensure!(tokio::time::Instant::now() < until, "unhealthy targets are never found");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
     scene.end().await
 }

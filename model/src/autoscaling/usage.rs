@@ -33,6 +33,11 @@ impl World {
         self.autoscaling.loads.insert((cluster.to_owned(), service.to_owned()), percent);
     }
 
+    /// Sets how much of their memory a service's tasks use from now on, in percent.
+    pub fn set_memory(&mut self, cluster: &str, service: &str, percent: f64) {
+        self.autoscaling.memories.insert((cluster.to_owned(), service.to_owned()), percent);
+    }
+
     /// Publishes what each scaled service with tasks uses.
     pub(crate) fn publish_usage(&mut self, now: Millis) {
         self.autoscaling.next_usage = Some((now / EVERY + 1) * EVERY);
@@ -50,7 +55,8 @@ impl World {
             let cpu = (AT_REST.0 + load / tasks).min(100.0);
             // The minute that has just ended.
             let at = now.saturating_sub(EVERY);
-            for (name, value) in [("CPUUtilization", cpu), ("MemoryUtilization", AT_REST.1)] {
+            let memory = self.autoscaling.memories.get(&key).copied().unwrap_or(AT_REST.1);
+            for (name, value) in [("CPUUtilization", cpu), ("MemoryUtilization", memory)] {
                 let metric = json!({
                     "Namespace": "AWS/ECS", "MetricName": name,
                     "Dimensions": [{ "Name": "ClusterName", "Value": key.0 }, { "Name": "ServiceName", "Value": key.1 }],

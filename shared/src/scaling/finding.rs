@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Differs, Trouble};
+use super::{Differs, Level, Metric, Trouble};
 use crate::observation::Suspended;
 use crate::time::Span;
 
@@ -87,6 +87,9 @@ kinds! {
     DrainedGroup "drainedGroup" "A policy counts the requests of a target group without the service's traffic.";
     Flapping "flapping" "Its count goes up and down again and again.";
     MixedPolicies "mixedPolicies" "Step scaling and target tracking move the same count.";
+    SlowScaleOut "slowScaleOut" "A metric has been above its target for long, though there is room to grow.";
+    MemoryNearLimit "memoryNearLimit" "A task uses nearly all of its memory.";
+    UnhealthyTargets "unhealthyTargets" "Targets fail their health checks, for a while.";
 }
 
 impl FindingKind {
@@ -99,6 +102,7 @@ impl FindingKind {
             | FindingKind::RunningBelowDesired
             | FindingKind::Unreadable
             | FindingKind::PolicyAlarms
+            | FindingKind::UnhealthyTargets
             | FindingKind::IdleNotAtRest => Span::mins(10),
             FindingKind::Gone
             | FindingKind::NoScalableTarget
@@ -111,7 +115,9 @@ impl FindingKind {
             | FindingKind::OtherTarget
             | FindingKind::DrainedGroup
             | FindingKind::Flapping
-            | FindingKind::MixedPolicies => Span(0),
+            | FindingKind::MixedPolicies
+            | FindingKind::SlowScaleOut
+            | FindingKind::MemoryNearLimit => Span(0),
         }
     }
 
@@ -119,7 +125,10 @@ impl FindingKind {
     #[must_use]
     pub fn worsens(self) -> Option<Span> {
         match self {
-            FindingKind::AtMax | FindingKind::RunningBelowDesired => Some(Span::mins(60)),
+            FindingKind::AtMax
+            | FindingKind::RunningBelowDesired
+            | FindingKind::SlowScaleOut
+            | FindingKind::UnhealthyTargets => Some(Span::mins(60)),
             FindingKind::Suspended | FindingKind::Unreadable => Some(Span::mins(24 * 60)),
             FindingKind::Gone
             | FindingKind::NoScalableTarget
@@ -134,7 +143,8 @@ impl FindingKind {
             | FindingKind::PolicyAlarms
             | FindingKind::DrainedGroup
             | FindingKind::Flapping
-            | FindingKind::MixedPolicies => None,
+            | FindingKind::MixedPolicies
+            | FindingKind::MemoryNearLimit => None,
         }
     }
 }
@@ -267,6 +277,33 @@ pub enum What {
         /// A target tracking policy.
         tracking: String,
     },
+    /// See [`FindingKind::SlowScaleOut`].
+    SlowScaleOut {
+        /// The policy.
+        policy: String,
+        /// What it tracks.
+        metric: Metric,
+        /// Its target.
+        wanted: Level,
+        /// The lowest value of the last quarter of an hour, in percent.
+        low: u32,
+        /// Tasks wanted.
+        desired: u32,
+        /// The highest count.
+        max: u32,
+    },
+    /// See [`FindingKind::MemoryNearLimit`].
+    MemoryNearLimit {
+        /// The highest value of the last quarter of an hour, in percent of a task's limit.
+        percent: u32,
+    },
+    /// See [`FindingKind::UnhealthyTargets`].
+    UnhealthyTargets {
+        /// Targets that fail their health checks.
+        unhealthy: u32,
+        /// Tasks RUNNING.
+        running: u32,
+    },
 }
 
 impl Finding {
@@ -292,6 +329,9 @@ impl Finding {
             What::DrainedGroup { .. } => FindingKind::DrainedGroup,
             What::Flapping { .. } => FindingKind::Flapping,
             What::MixedPolicies { .. } => FindingKind::MixedPolicies,
+            What::SlowScaleOut { .. } => FindingKind::SlowScaleOut,
+            What::MemoryNearLimit { .. } => FindingKind::MemoryNearLimit,
+            What::UnhealthyTargets { .. } => FindingKind::UnhealthyTargets,
         }
     }
 
@@ -303,6 +343,7 @@ impl Finding {
             What::RunningBelowDesired { running: 0, .. } => Severity::Critical,
             What::Suspended { flags } if flags.scale_out => Severity::Critical,
             What::AtMax { above: Some(_), .. } => Severity::Critical,
+            What::UnhealthyTargets { unhealthy, running } if unhealthy >= running => Severity::Critical,
             What::Unreadable { .. }
             | What::NoScalableTarget
             | What::OtherBounds { .. }
@@ -315,6 +356,9 @@ impl Finding {
             | What::OtherTarget { .. }
             | What::PolicyAlarms { .. }
             | What::Flapping { .. }
+            | What::SlowScaleOut { .. }
+            | What::MemoryNearLimit { .. }
+            | What::UnhealthyTargets { .. }
             | What::DrainedGroup { .. } => Severity::Warning,
             What::BelowMin { .. } | What::IdleNotAtRest { .. } | What::MixedPolicies { .. } => Severity::Info,
         }

@@ -5,6 +5,7 @@
 
 mod finding;
 mod judge;
+mod load;
 mod memory;
 mod past;
 mod policy;
@@ -14,6 +15,7 @@ mod words;
 
 pub use finding::{Finding, FindingKind, Role, Severity, What};
 pub use judge::{Judged, judge};
+pub use load::{Load, PERIODS, Point, Series, window};
 pub use memory::{Memory, News, Open};
 pub use past::{Past, Step};
 pub use policy::{Level, Metric, Moves, Policy, PolicyAlarm};

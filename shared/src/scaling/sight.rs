@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, PolicyAlarm, Role};
+use super::{Load, Policy, PolicyAlarm, Role};
 use crate::config::ServiceConfig;
 use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading, ScalingReading};
@@ -60,6 +60,9 @@ pub struct Sight {
     /// The alarms of those, by name; none: there is none of this name.
     #[serde(default)]
     pub alarms: BTreeMap<String, Reading<Option<PolicyAlarm>>>,
+    /// What the live ones use; what is not there was not read.
+    #[serde(default)]
+    pub loads: BTreeMap<String, Load>,
 }
 
 /// Which ECS services to look at, and what each is now. None: which colour is live is not known from the saved status; the routes

@@ -117,6 +117,18 @@ impl Finding {
                     .to_owned()
             }
             What::MixedPolicies { .. } => "keep one kind: they undo each other where their alarms overlap".to_owned(),
+            What::SlowScaleOut { policy, .. } => format!(
+                "shorten ScaleOutCooldown of {policy} or lower its target, so that it begins sooner; and look how long a task takes to be \
+                 healthy (image size, health check interval and threshold)"
+            ),
+            What::MemoryNearLimit { .. } => {
+                "give the task definition more memory, or the program a lower limit of its own: at 100 % the task is killed".to_owned()
+            }
+            What::UnhealthyTargets { .. } => format!(
+                "the reasons are in its events and at its target groups: aws ecs describe-services --cluster {cluster} --services {}; \
+                 aws elbv2 describe-target-health --target-group-arn ARN",
+                self.service
+            ),
         }
     }
 }
@@ -192,6 +204,18 @@ impl fmt::Display for Finding {
             }
             What::MixedPolicies { steps, tracking } => {
                 write!(f, "{service}: step scaling ({steps}) and target tracking ({tracking}) move the same count")
+            }
+            What::SlowScaleOut { policy, metric, wanted, low, desired, max } => {
+                let what = if *metric == Metric::Memory { "memory" } else { "CPU" };
+                write!(
+                    f,
+                    "{service} has been at {low} % {what} or more for a quarter of an hour, and policy {policy} wants {wanted} %: it does \
+                     not scale out fast enough, with {desired} of {max} tasks wanted"
+                )
+            }
+            What::MemoryNearLimit { percent } => write!(f, "a task of {service} uses {percent} % of its memory"),
+            What::UnhealthyTargets { unhealthy, running } => {
+                write!(f, "{service}: {unhealthy} targets fail their health checks, {running} tasks run")
             }
         }
     }

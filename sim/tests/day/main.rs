@@ -10,8 +10,8 @@ use model::{Call, Millis, Service, Settings, World};
 use serde_json::{Value, json};
 use shared::config::{ServiceConfig, parse};
 use shared::observation::Reading;
-use shared::rollout::Status;
-use shared::scaling::{FindingKind, Memory, Policy, Severity, Sight, judge, subjects};
+use shared::rollout::{Margins, Status};
+use shared::scaling::{FindingKind, Load, Memory, Policy, Severity, Sight, judge, subjects, window};
 use shared::time::{Span, Time};
 
 use plants::{PLANTS, Plant};
@@ -154,6 +154,8 @@ impl Day {
                 percent = 131.0;
             } else if n == Plant::BelowMin as usize {
                 percent = 66.0;
+            } else if after(Plant::Slow) && self.now < Plant::Slow.at() + MENDED.0 {
+                percent = 400.0;
             } else if after(Plant::AboveMax) {
                 percent = 790.0;
             }
@@ -191,7 +193,8 @@ impl Day {
             }
         }
         let at = Time(self.now);
-        for n in 0..SERVICES {
+        let loads = self.loads();
+        for (n, load) in loads.into_iter().enumerate() {
             let (service, broken) = (name(n), self.unreadable.contains(&n));
             let failed = || "AccessDeniedException".to_owned();
             let own: Vec<Policy> = policies.get(&service).cloned().unwrap_or_default();
@@ -209,6 +212,7 @@ impl Day {
                     .map(|name| (name.clone(), Reading::Known(alarms.get(name).cloned())))
                     .collect(),
                 policies: [(service.clone(), Reading::Known(own))].into(),
+                loads: [(service.clone(), load)].into(),
             };
             let (config, status) = (&self.configs[n], Status::default());
             let subjects = subjects(config, &status, None).expect("native");
@@ -218,6 +222,25 @@ impl Day {
             self.opened.extend(news.opened.iter().map(|open| (n, open.finding.kind(), open.severity(at), now)));
             self.closed.extend(news.closed.iter().map(|open| (n, open.finding.kind(), now)));
         }
+    }
+
+    /// What each service uses, in one call.
+    fn loads(&mut self) -> Vec<Load> {
+        let metrics =
+            [("CPUUtilization", "Average"), ("MemoryUtilization", "Average"), ("MemoryUtilization", "Maximum")];
+        let query = |n: usize, (place, (name, stat)): (usize, &(&str, &str))| {
+            let dimensions = json!([{ "Name": "ClusterName", "Value": cluster(n) }, { "Name": "ServiceName", "Value": self::name(n) }]);
+            let metric = json!({ "Namespace": "AWS/ECS", "MetricName": name, "Dimensions": dimensions });
+            json!({ "Id": format!("m{n}x{place}"), "MetricStat": { "Metric": metric, "Period": 60, "Stat": stat } })
+        };
+        let queries: Vec<Value> =
+            (0..SERVICES).flat_map(|n| metrics.iter().enumerate().map(move |metric| query(n, metric))).collect();
+        let (from, until) = window(Time(self.now), &Margins::default());
+        let input = json!({ "MetricDataQueries": queries, "StartTime": from.to_string(), "EndTime": until.to_string(),
+            "ScanBy": "TimestampAscending" });
+        let answer = self.call(Service::CloudWatch, "GetMetricData", input);
+        let results = answer["MetricDataResults"].as_array().cloned().unwrap_or_default();
+        results.chunks(metrics.len()).map(|all| read::load(&all[0], &all[1], &all[2])).collect()
     }
 
     fn pages(&mut self, operation: &str, member: &str, input: &Value) -> Vec<Value> {
@@ -270,7 +293,7 @@ fn a_day_of_load_finds_what_was_planted_within_two_looks_and_nothing_else() {
         }
         let ended: Vec<_> = day.closed.iter().filter(|(service, found, _)| (*service, *found) == (n, kind)).collect();
         if mended.contains(&n) {
-            let by = plant.at() + MENDED.0 + 3 * LOOK.0;
+            let by = plant.at() + MENDED.0 + plant.lingers().0 + 3 * LOOK.0;
             assert!(ended.len() == 1 && ended[0].2 <= by, "{plant:?} is over, once: {ended:?}");
         }
     }

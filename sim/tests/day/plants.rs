@@ -28,9 +28,11 @@ pub(crate) enum Plant {
     OtherGroup,
     Flapping,
     Unreadable,
+    Memory,
+    Slow,
 }
 
-pub(crate) const PLANTS: [Plant; 18] = [
+pub(crate) const PLANTS: [Plant; 20] = [
     Plant::NoTarget,
     Plant::OtherBounds,
     Plant::OtherTarget,
@@ -49,6 +51,8 @@ pub(crate) const PLANTS: [Plant; 18] = [
     Plant::OtherGroup,
     Plant::Flapping,
     Plant::Unreadable,
+    Plant::Memory,
+    Plant::Slow,
 ];
 
 impl Plant {
@@ -76,7 +80,17 @@ impl Plant {
             // Four turns, ten minutes apart.
             Plant::Flapping => (Kind::Flapping, Span::mins(50)),
             Plant::Unreadable => now(Kind::Unreadable),
+            // CloudWatch has it some minutes later.
+            Plant::Memory => (Kind::MemoryNearLimit, Span::mins(5)),
+            // The load must be above for a quarter of an hour.
+            Plant::Slow => (Kind::SlowScaleOut, Span::mins(20)),
         }
+    }
+
+    /// So long what is mended is still seen.
+    pub(crate) fn lingers(self) -> Span {
+        // The highest value of the last quarter of an hour, as CloudWatch has it.
+        if self == Plant::Memory { Span::mins(20) } else { Span(0) }
     }
 
     /// When: each at another hour's beginning, so that several are seen by several phases of the load.
@@ -131,6 +145,9 @@ impl Plant {
             Plant::Unreadable => {
                 day.unreadable.insert(n);
             }
+            Plant::Memory => day.world.set_memory(CLUSTER, &name(n), 96.0),
+            // The load rises, and the alarm sets nothing off.
+            Plant::Slow => day.alarm(n, "DisableAlarmActions"),
         }
     }
 
@@ -154,6 +171,8 @@ impl Plant {
             Plant::Unreadable => {
                 day.unreadable.remove(&n);
             }
+            Plant::Memory => day.world.set_memory(CLUSTER, &name(n), 40.0),
+            Plant::Slow => day.alarm(n, "EnableAlarmActions"),
             Plant::NoTarget
             | Plant::MinIsMax
             | Plant::MinZero

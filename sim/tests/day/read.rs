@@ -1,8 +1,8 @@
 //! From AWS's answers to what the check reads, as the real adapter does it.
 
 use serde_json::Value;
-use shared::observation::{AlarmState, ScalingReading, Suspended};
-use shared::scaling::{Counts, Level, Metric, Moves, Policy, PolicyAlarm};
+use shared::observation::{AlarmState, Reading, ScalingReading, Suspended};
+use shared::scaling::{Counts, Level, Load, Metric, Moves, Point, Policy, PolicyAlarm};
 use shared::time::Time;
 
 pub(crate) fn text(value: &Value) -> String {
@@ -76,4 +76,13 @@ pub(crate) fn policy_alarm(doc: &Value) -> PolicyAlarm {
         since: doc["StateTransitionedTimestamp"].as_f64().map(|seconds| Time((seconds * 1000.0) as u64)),
         services: service.into_iter().map(|(cluster, service)| format!("{cluster}/{service}")).collect(),
     }
+}
+
+pub(crate) fn load(cpu: &Value, memory: &Value, memory_high: &Value) -> Load {
+    let series = |result: &Value| {
+        let values = result["Values"].as_array().into_iter().flatten().filter_map(Value::as_f64);
+        // When does not matter to what is judged.
+        Reading::Known(values.map(|value| Point { at: Time(0), value: value.round() as u32 }).collect())
+    };
+    Load { cpu: series(cpu), memory: series(memory), memory_high: series(memory_high), unhealthy: None }
 }

@@ -1,9 +1,11 @@
 //! What is wrong with what was read.
 
+mod load;
 mod policies;
 
 use std::collections::BTreeSet;
 
+use load::OF_LOAD;
 use policies::OF_POLICIES;
 
 use super::{Counts, Finding, FindingKind, Moves, Past, Role, Sight, Step, Subject, What};
@@ -116,6 +118,19 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
             unknown.extend(OF_TARGETS);
             unknown.extend(OF_POLICIES);
         }
+    }
+    let busy = rolling || counts.is_some_and(|counts| counts.deploying);
+    match (sight.loads.get(&subject.service), counts) {
+        // Two revisions share the averages, and tasks that start are not healthy yet.
+        (Some(load), Some(counts)) if !busy => {
+            let target = sight.targets.get(&subject.service).and_then(Reading::known);
+            let policies = sight.policies.get(&subject.service).and_then(Reading::known);
+            let (found, not_known) = load::judge(load, counts, target, policies.map(Vec::as_slice));
+            found.into_iter().for_each(&mut find);
+            unknown.extend(not_known);
+            unread = unread.or(load.unread());
+        }
+        (Some(_) | None, _) => unknown.extend(OF_LOAD),
     }
     if let Some(why) = unread {
         find(What::Unreadable { why: why.clone() });

@@ -1,5 +1,6 @@
 //! For each kind what opens it, what must not, and what closes it; and the memory's hysteresis.
 
+mod load;
 mod past;
 mod policies;
 
@@ -10,7 +11,7 @@ use crate::ids::Colour;
 use crate::observation::{Reading, ScalingReading, Suspended};
 use crate::rollout::Status;
 use crate::time::{Span, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: Time = Time(1_800_000_000_000);
 const APART: Span = Span::secs(15);
@@ -35,6 +36,7 @@ fn sight(counts: Counts, target: Option<ScalingReading>) -> Sight {
         targets: [(name, Reading::Known(target))].into(),
         policies: BTreeMap::new(),
         alarms: BTreeMap::new(),
+        loads: BTreeMap::new(),
     }
 }
 
@@ -152,6 +154,7 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
         ]
         .into(),
         policies: BTreeMap::new(),
+        loads: BTreeMap::new(),
         alarms: BTreeMap::new(),
     };
     let found = |status: &Status, sight: &Sight| {
@@ -374,6 +377,9 @@ fn wrong(kind: FindingKind, good: &Sight) -> (Sight, Past) {
             }
             put(counts(8, 8), target(2, 10));
         }
+        Kind::SlowScaleOut => drop(seen.loads.insert(name(), load::load(&[90; 15], &[30; 15], &[0; 15]))),
+        Kind::MemoryNearLimit => drop(seen.loads.insert(name(), load::load(&[40; 15], &[95; 15], &[0; 15]))),
+        Kind::UnhealthyTargets => drop(seen.loads.insert(name(), load::load(&[40; 15], &[30; 15], &[1; 15]))),
         Kind::IdleNotAtRest => {}
     }
     (seen, past)
@@ -389,6 +395,7 @@ fn each_kind_of_the_live_side_opens_once_and_closes_once() {
         services: Default::default(),
     };
     let mut good = sight(counts(4, 4), Some(target(2, 10)));
+    good.loads = [("shop-api".to_owned(), load::load(&[40; 15], &[30; 15], &[0; 15]))].into();
     good.alarms = ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into();
     for kind in FindingKind::ALL {
         // With two colours only, and closed there by the same memory.

@@ -37,7 +37,8 @@ fn with(policies: Vec<Policy>) -> Sight {
     let group = TargetGroupArn(format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:{GROUP}"));
     let counts = Counts { groups: [group].into(), ..counts(4, 4) };
     let policies = [("shop-api".to_owned(), Reading::Known(policies))].into();
-    Sight { policies, alarms, ..sight(counts, Some(target(2, 10))) }
+    let loads = [("shop-api".to_owned(), load::load(&[40; 15], &[30; 15], &[0; 15]))].into();
+    Sight { policies, alarms, loads, ..sight(counts, Some(target(2, 10))) }
 }
 
 fn counts_of(sight: &mut Sight) -> &mut Counts {
@@ -184,7 +185,7 @@ fn policies_and_alarms_that_cannot_be_read_open_and_close_nothing() {
     seen.policies.insert("shop-api".to_owned(), Reading::Unknown("AccessDenied".to_owned()));
     let found = judged(&plain, &seen);
     assert_eq!(found.found.iter().map(Finding::kind).collect::<Vec<_>>(), [FindingKind::Unreadable]);
-    assert_eq!(found.unknown.len(), 5, "{:?}", found.unknown);
+    assert_eq!(found.unknown.len(), 6, "{:?}", found.unknown);
     seen.services.insert("shop-api".to_owned(), Reading::Unknown("throttled".to_owned()));
     let unreadable = |judged: &Judged| judged.found.iter().filter(|one| one.kind() == FindingKind::Unreadable).count();
     assert_eq!(unreadable(&judged(&plain, &seen)), 1, "told once");

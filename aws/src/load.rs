@@ -1,0 +1,161 @@
+//! What services use, and how their targets are: their metrics, five hundred in one call and all over one window.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudwatch::types::MetricDataQuery;
+use shared::ids::TargetGroupArn;
+use shared::observation::Reading;
+use shared::scaling::{Load, Point, Series, window};
+use shared::time::{Span, Time};
+
+use crate::metrics::{self, Answers, Points, QUERIES, group_dimension};
+use crate::world::World;
+
+/// So many target groups are asked for at once: DescribeTargetGroups takes as many names, and its reference has no number for ARNs.
+const GROUPS: usize = 20;
+
+/// A service whose load is wanted: its cluster's and its own name, and its target groups.
+pub(crate) struct Wanted {
+    pub(crate) cluster: String,
+    pub(crate) service: String,
+    pub(crate) groups: BTreeSet<TargetGroupArn>,
+}
+
+/// Reads the load of each, in their order, and how many calls it took.
+pub(crate) async fn read(world: &World, wanted: &[Wanted], at: Time) -> (Vec<Load>, usize) {
+    let (balancers, calls) = balancers(world, wanted).await;
+    let period = world.margins.metric_period;
+    let mut queries = Vec::new();
+    // By service: its queries' ids in the order of Load's members, then one for each target group.
+    let mut ids: Vec<Vec<String>> = Vec::new();
+    for one in wanted {
+        let dimensions = [("ClusterName", last(&one.cluster)), ("ServiceName", one.service.as_str())];
+        let mut own = Vec::new();
+        let mut ask = |metric: (&str, &str), dimensions: &[(&str, &str)], stat: &str| {
+            let id = format!("m{}", queries.len());
+            queries.push(metrics::query(&id, metric, dimensions, stat, period));
+            own.push(id);
+        };
+        for (name, stat) in
+            [("CPUUtilization", "Average"), ("MemoryUtilization", "Average"), ("MemoryUtilization", "Maximum")]
+        {
+            ask(("AWS/ECS", name), &dimensions, stat);
+        }
+        for (group, balancer) in one.groups.iter().filter_map(|group| Some((group, balancers.get(group)?))) {
+            let Ok(Some(balancer)) = balancer else { continue };
+            let dimensions = [("LoadBalancer", balancer.as_str()), ("TargetGroup", group_dimension(group))];
+            ask(("AWS/ApplicationELB", "UnHealthyHostCount"), &dimensions, "Maximum");
+        }
+        ids.push(own);
+    }
+    let (answers, more) = answers(world, &queries, window(at, &world.margins)).await;
+    let loads = wanted.iter().zip(&ids).map(|(one, ids)| load(one, ids, &balancers, &answers));
+    (loads.collect(), calls + more)
+}
+
+fn load(one: &Wanted, ids: &[String], balancers: &Balancers, answers: &Answers) -> Load {
+    let [cpu, memory, memory_high, hosts @ ..] = ids else { return Load::unknown("not asked") };
+    let percents = |id: &String| match answers.of(id) {
+        Ok(points) => Reading::Known(points.iter().map(|(at, value)| point(*at, *value)).collect()),
+        Err(why) => Reading::Unknown(why),
+    };
+    let unread = one.groups.iter().find_map(|group| balancers.get(group)?.as_ref().err());
+    let unhealthy = match (unread, hosts) {
+        (Some(why), _) => Some(Reading::Unknown(why.clone())),
+        (None, []) => None,
+        (None, hosts) => Some(sum(hosts, answers)),
+    };
+    Load { cpu: percents(cpu), memory: percents(memory), memory_high: percents(memory_high), unhealthy }
+}
+
+/// The values of several metrics, added up period by period.
+fn sum(ids: &[String], answers: &Answers) -> Series {
+    let mut all: BTreeMap<Time, f64> = BTreeMap::new();
+    for id in ids {
+        match answers.of(id) {
+            Ok(points) => points.iter().for_each(|(at, value)| *all.entry(*at).or_default() += value),
+            Err(why) => return Reading::Unknown(why),
+        }
+    }
+    Reading::Known(all.into_iter().map(|(at, value)| point(at, value)).collect())
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn point(at: Time, value: f64) -> Point {
+    Point { at, value: value.round().clamp(0.0, f64::from(u32::MAX)) as u32 }
+}
+
+fn last(cluster: &str) -> &str {
+    cluster.rsplit('/').next().unwrap_or(cluster)
+}
+
+async fn answers(world: &World, queries: &[MetricDataQuery], window: (Time, Time)) -> (Answers, usize) {
+    let (mut all, mut calls) = (Answers::default(), 0);
+    for some in queries.chunks(QUERIES) {
+        match metrics::read(&world.clients.cloudwatch, some.to_vec(), window).await {
+            Ok(answers) => {
+                calls += answers.calls;
+                all.points.extend(answers.points);
+            }
+            Err((failure, made)) => {
+                calls += made;
+                let failed = |query: &MetricDataQuery| Some((query.id()?.to_owned(), Err(failure.to_string())));
+                all.points.extend(some.iter().filter_map(failed));
+            }
+        }
+    }
+    (all, calls)
+}
+
+/// The load balancer of each target group, as CloudWatch names it; none: no load balancer uses it.
+type Balancers = BTreeMap<TargetGroupArn, Result<Option<String>, String>>;
+
+async fn balancers(world: &World, wanted: &[Wanted]) -> (Balancers, usize) {
+    let groups: BTreeSet<TargetGroupArn> = wanted.iter().flat_map(|one| one.groups.iter().cloned()).collect();
+    let (mut found, mut calls) = (Balancers::new(), 0);
+    let known = world.balancers.known(&groups);
+    let missing: Vec<TargetGroupArn> = groups.iter().filter(|group| !known.contains_key(*group)).cloned().collect();
+    found.extend(known.into_iter().map(|(group, balancer)| (group, Ok(Some(balancer)))));
+    for some in missing.chunks(GROUPS) {
+        calls += 1;
+        let ask = async |some: &[TargetGroupArn]| {
+            world.balancers.of(&world.clients.elb, &some.iter().cloned().collect()).await
+        };
+        let one_of = |group: &TargetGroupArn, all: &BTreeMap<TargetGroupArn, String>| Ok(all.get(group).cloned());
+        match ask(some).await {
+            Ok(all) => found.extend(some.iter().map(|group| (group.clone(), one_of(group, &all)))),
+            // One that is gone fails the whole call.
+            Err(_) if some.len() > 1 => {
+                for group in some {
+                    calls += 1;
+                    let answer = ask(std::slice::from_ref(group)).await.map_err(|failure| failure.to_string());
+                    found.insert(group.clone(), answer.map(|all| all.get(group).cloned()));
+                }
+            }
+            Err(failure) => found.extend(some.iter().map(|group| (group.clone(), Err(failure.to_string())))),
+        }
+    }
+    (found, calls)
+}
+
+/// The average CPU of a service in so many equal parts of the day that ends now, in percent; none where it has no value.
+///
+/// # Errors
+/// CloudWatch could not be read.
+pub async fn day(
+    world: &World,
+    cluster: &str,
+    service: &str,
+    now: Time,
+    parts: u64,
+) -> Result<Vec<Option<u32>>, String> {
+    let part = Span(Span::mins(24 * 60).0 / parts.max(1));
+    let dimensions = [("ClusterName", last(cluster)), ("ServiceName", service)];
+    let query = metrics::query("cpu", ("AWS/ECS", "CPUUtilization"), &dimensions, "Average", part);
+    let from = now.floor(part).minus(Span(part.0 * (parts.saturating_sub(1))));
+    let answers = metrics::read(&world.clients.cloudwatch, vec![query], (from, now)).await;
+    let answers = answers.map_err(|(failure, _)| failure.to_string())?;
+    let points: &Points = answers.of("cpu")?;
+    let within = |start: Time| points.iter().find(|(at, _)| *at >= start && *at < start.plus(part));
+    Ok((0..parts).map(|n| within(from.plus(Span(part.0 * n))).map(|(at, value)| point(*at, *value).value)).collect())
+}
