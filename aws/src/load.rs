@@ -8,7 +8,7 @@ use shared::observation::Reading;
 use shared::scaling::{Load, Point, Series, window};
 use shared::time::{Span, Time};
 
-use crate::metrics::{self, Answers, Points, QUERIES, group_dimension};
+use crate::metrics::{self, Answers, CALL, Points, QUERIES, group_dimension};
 use crate::world::World;
 
 /// So many target groups are asked for at once: DescribeTargetGroups takes as many names, and its reference has no number for ARNs.
@@ -43,38 +43,51 @@ pub(crate) async fn read(world: &World, wanted: &[Wanted], at: Time) -> (Vec<Loa
         }
         for (group, balancer) in one.groups.iter().filter_map(|group| Some((group, balancers.get(group)?))) {
             let Ok(Some(balancer)) = balancer else { continue };
+            let Some(namespace) = namespace(balancer) else { continue };
             let dimensions = [("LoadBalancer", balancer.as_str()), ("TargetGroup", group_dimension(group))];
-            ask(("AWS/ApplicationELB", "UnHealthyHostCount"), &dimensions, "Maximum");
+            ask((namespace, "UnHealthyHostCount"), &dimensions, "Maximum");
         }
         ids.push(own);
     }
-    let (answers, more) = answers(world, &queries, window(at, &world.margins)).await;
+    let answers = answers(world, &queries, window(at, &world.margins)).await;
     let loads = wanted.iter().zip(&ids).map(|(one, ids)| load(one, ids, &balancers, &answers));
-    (loads.collect(), calls + more)
+    (loads.collect(), calls + answers.calls)
 }
 
 fn load(one: &Wanted, ids: &[String], balancers: &Balancers, answers: &Answers) -> Load {
     let [cpu, memory, memory_high, hosts @ ..] = ids else { return Load::unknown("not asked") };
     let percents = |id: &String| match answers.of(id) {
         Ok(points) => Reading::Known(points.iter().map(|(at, value)| point(*at, *value)).collect()),
-        Err(why) => Reading::Unknown(why),
+        Err(why) => Reading::Unknown(format!("{CALL}: {why}")),
     };
     let unread = one.groups.iter().find_map(|group| balancers.get(group)?.as_ref().err());
     let unhealthy = match (unread, hosts) {
         (Some(why), _) => Some(Reading::Unknown(why.clone())),
         (None, []) => None,
-        (None, hosts) => Some(sum(hosts, answers)),
+        (None, hosts) => Some(highest(hosts, answers)),
     };
     Load { cpu: percents(cpu), memory: percents(memory), memory_high: percents(memory_high), unhealthy }
 }
 
-/// The values of several metrics, added up period by period.
-fn sum(ids: &[String], answers: &Answers) -> Series {
+/// Where a load balancer's metrics are, by its name there; none: it has none of its targets' health.
+fn namespace(balancer: &str) -> Option<&'static str> {
+    match balancer.split('/').next() {
+        Some("app") => Some("AWS/ApplicationELB"),
+        Some("net") => Some("AWS/NetworkELB"),
+        Some(_) | None => None,
+    }
+}
+
+/// The highest of several metrics in each period: a task in two target groups is one all the same.
+fn highest(ids: &[String], answers: &Answers) -> Series {
     let mut all: BTreeMap<Time, f64> = BTreeMap::new();
     for id in ids {
-        match answers.of(id) {
-            Ok(points) => points.iter().for_each(|(at, value)| *all.entry(*at).or_default() += value),
-            Err(why) => return Reading::Unknown(why),
+        for (at, value) in match answers.of(id) {
+            Ok(points) => points,
+            Err(why) => return Reading::Unknown(format!("{CALL}: {why}")),
+        } {
+            let known = all.entry(*at).or_default();
+            *known = known.max(*value);
         }
     }
     Reading::Known(all.into_iter().map(|(at, value)| point(at, value)).collect())
@@ -89,22 +102,18 @@ fn last(cluster: &str) -> &str {
     cluster.rsplit('/').next().unwrap_or(cluster)
 }
 
-async fn answers(world: &World, queries: &[MetricDataQuery], window: (Time, Time)) -> (Answers, usize) {
-    let (mut all, mut calls) = (Answers::default(), 0);
+async fn answers(world: &World, queries: &[MetricDataQuery], window: (Time, Time)) -> Answers {
+    let mut all = Answers::default();
     for some in queries.chunks(QUERIES) {
         match metrics::read(&world.clients.cloudwatch, some.to_vec(), window).await {
-            Ok(answers) => {
-                calls += answers.calls;
-                all.points.extend(answers.points);
-            }
+            Ok(answers) => all.extend(answers),
             Err((failure, made)) => {
-                calls += made;
-                let failed = |query: &MetricDataQuery| Some((query.id()?.to_owned(), Err(failure.to_string())));
-                all.points.extend(some.iter().filter_map(failed));
+                all.calls += made;
+                all.fail(some.iter().filter_map(MetricDataQuery::id), &failure.to_string());
             }
         }
     }
-    (all, calls)
+    all
 }
 
 /// The load balancer of each target group, as CloudWatch names it; none: no load balancer uses it.
@@ -125,7 +134,7 @@ async fn balancers(world: &World, wanted: &[Wanted]) -> (Balancers, usize) {
         match ask(some).await {
             Ok(all) => found.extend(some.iter().map(|group| (group.clone(), one_of(group, &all)))),
             // One that is gone fails the whole call.
-            Err(_) if some.len() > 1 => {
+            Err(failure) if some.len() > 1 && failure.code.as_deref() == Some("TargetGroupNotFoundException") => {
                 for group in some {
                     calls += 1;
                     let answer = ask(std::slice::from_ref(group)).await.map_err(|failure| failure.to_string());

@@ -1,10 +1,10 @@
 //! CloudWatch's metrics, many in one call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, StatusCode};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StatusCode};
 use shared::ids::TargetGroupArn;
 use shared::time::{Span, Time};
 
@@ -18,23 +18,64 @@ pub(crate) const QUERIES: usize = 500;
 /// One metric's values with the starts of their periods, oldest first.
 pub(crate) type Points = Vec<(Time, f64)>;
 
-/// What came of each query, by its id; what is not there was not answered.
+/// What came of each query, by its id.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    pub(crate) points: BTreeMap<String, Result<Points, String>>,
+    points: BTreeMap<String, Result<Points, String>>,
+    /// Those that CloudWatch called complete: what is not may have more values than were read.
+    complete: BTreeSet<String>,
     /// Calls made.
     pub(crate) calls: usize,
 }
 
 impl Answers {
-    /// The values of a query.
+    /// The values of a query, all of them.
     pub(crate) fn of(&self, id: &str) -> Result<&Points, String> {
         match self.points.get(id) {
-            Some(Ok(points)) => Ok(points),
-            Some(Err(why)) => Err(format!("{CALL}: {why}")),
-            None => Err(format!("{CALL}: not every metric was answered")),
+            Some(Ok(points)) if self.complete.contains(id) => Ok(points),
+            Some(Err(why)) => Err(why.clone()),
+            Some(Ok(_)) | None => Err("not every metric was answered".to_owned()),
         }
     }
+
+    /// These could not be read.
+    pub(crate) fn fail<'a>(&mut self, ids: impl Iterator<Item = &'a str>, why: &str) {
+        self.points.extend(ids.map(|id| (id.to_owned(), Err(why.to_owned()))));
+    }
+
+    /// Takes another set of answers in.
+    pub(crate) fn extend(&mut self, other: Answers) {
+        self.points.extend(other.points);
+        self.complete.extend(other.complete);
+        self.calls += other.calls;
+    }
+
+    /// Takes a result in; more may come with another page.
+    fn take(&mut self, result: &MetricDataResult, more: bool) {
+        let id = result.id().unwrap_or_default();
+        let known = self.points.entry(id.to_owned()).or_insert_with(|| Ok(Vec::new()));
+        match result.status_code() {
+            Some(StatusCode::Complete) => drop(self.complete.insert(id.to_owned())),
+            Some(StatusCode::PartialData) if more => {}
+            other => {
+                let status = other.map_or("none", StatusCode::as_str);
+                *known = Err(format!("a result's status is {status}, not Complete"));
+            }
+        }
+        let times: Option<Vec<Time>> = result.timestamps().iter().map(time).collect();
+        match (known, times) {
+            (Ok(points), Some(times)) if times.len() == result.values().len() => {
+                let pairs = times.into_iter().zip(result.values().iter().copied());
+                points.extend(pairs.filter(|(_, value)| value.is_finite()));
+            }
+            (known @ Ok(_), _) => *known = Err("values and times do not fit each other".to_owned()),
+            (Err(_), _) => {}
+        }
+    }
+}
+
+fn time(at: &DateTime) -> Option<Time> {
+    at.to_millis().ok().and_then(|at| u64::try_from(at).ok()).map(Time)
 }
 
 /// Asks for a statistic of a metric.
@@ -73,25 +114,8 @@ pub(crate) async fn read(
             .end_time(stamp(until))
             .set_next_token(token);
         let answer = request.send().await.during(CALL).map_err(|failure| (failure, answers.calls))?;
-        for result in answer.metric_data_results() {
-            let known =
-                answers.points.entry(result.id().unwrap_or_default().to_owned()).or_insert_with(|| Ok(Vec::new()));
-            match result.status_code() {
-                Some(StatusCode::Complete) => {}
-                // More of the same result comes with the next page.
-                Some(StatusCode::PartialData) if answer.next_token().is_some() => {}
-                other => {
-                    let status = other.map_or("none", StatusCode::as_str);
-                    *known = Err(format!("a result's status is {status}, not Complete"));
-                }
-            }
-            if let Ok(points) = known {
-                let at = |at: &DateTime| at.to_millis().ok().and_then(|at| u64::try_from(at).ok()).map(Time);
-                let pairs = result.timestamps().iter().zip(result.values());
-                points
-                    .extend(pairs.filter_map(|(time, value)| Some((at(time)?, *value))).filter(|(_, v)| v.is_finite()));
-            }
-        }
+        let more = answer.next_token().is_some();
+        answer.metric_data_results().iter().for_each(|result| answers.take(result, more));
         token = answer.next_token.clone();
         if token.is_none() {
             break;
@@ -118,6 +142,39 @@ pub(crate) fn group_dimension(group: &TargetGroupArn) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn result(status: StatusCode, values: &[f64]) -> MetricDataResult {
+        let times =
+            (1..=values.len()).map(|n| DateTime::from_secs(i64::try_from(n).unwrap_or_default() * 60)).collect();
+        let result = MetricDataResult::builder().id("m0").status_code(status);
+        result.set_timestamps(Some(times)).set_values(Some(values.to_vec())).build()
+    }
+
+    fn sum(pages: &[Option<MetricDataResult>]) -> Result<f64, String> {
+        let mut answers = Answers::default();
+        for (n, page) in pages.iter().enumerate() {
+            page.iter().for_each(|result| answers.take(result, n + 1 < pages.len()));
+        }
+        answers.of("m0").map(|points| points.iter().map(|(_, value)| value).sum())
+    }
+
+    #[test]
+    fn what_is_not_complete_is_not_known_however_much_of_it_came() {
+        let (part, rest) = (Some(result(StatusCode::PartialData, &[5.0])), Some(result(StatusCode::Complete, &[7.0])));
+        assert_eq!(sum(&[part.clone(), rest.clone()]), Ok(12.0));
+        assert_eq!(sum(&[rest]), Ok(7.0));
+        for pages in [
+            vec![part.clone(), None],
+            vec![part.clone()],
+            vec![None],
+            vec![part, Some(result(StatusCode::InternalError, &[]))],
+            vec![Some(result(StatusCode::Complete, &[7.0])), Some(result(StatusCode::InternalError, &[]))],
+        ] {
+            assert!(sum(&pages).is_err(), "{pages:?}");
+        }
+        let odd = MetricDataResult::builder().id("m0").status_code(StatusCode::Complete).values(1.0).build();
+        assert!(sum(&[Some(odd)]).is_err(), "a value without its time");
+    }
 
     #[test]
     fn dimensions_are_arn_suffixes() {

@@ -86,6 +86,7 @@ fn busy() -> Status {
         quiet_until: Time(1),
         force: false,
         named: Default::default(),
+        forced: Default::default(),
     };
     Status { next: Some(candidate), ..Status::default() }
 }

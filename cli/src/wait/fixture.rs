@@ -66,6 +66,7 @@ pub(crate) fn candidate() -> Candidate {
         quiet_until: START,
         force: false,
         named: Default::default(),
+        forced: Default::default(),
     }
 }
 

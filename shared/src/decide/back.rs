@@ -212,9 +212,12 @@ pub(super) fn inherit(draft: &mut Draft<'_>, rollout: &Rollout) {
     let new = new.clone();
     let Some(mut next) = draft.status.next.take() else { return };
     next.inherit(&rollout.candidate);
-    leave_quarantined(draft, Some(&rollout.id), &mut next, &new);
+    leave_quarantined(draft, Some(&rollout.id), &mut next, &new, NOT_ALONG);
     draft.status.next = Some(next);
 }
+
+/// Why something is left behind.
+pub(super) const NOT_ALONG: &str = "it is in quarantine, and does not go along with what came later";
 
 /// Takes out of a candidate what is in quarantine and only goes along with what is new, and says so.
 pub(super) fn leave_quarantined(
@@ -222,6 +225,7 @@ pub(super) fn leave_quarantined(
     rollout: Option<&RolloutId>,
     candidate: &mut Candidate,
     new: &Images,
+    reason: &str,
 ) {
     let mut left = Vec::new();
     while let Some(image) = left_behind(&draft.status.quarantine, candidate, new) {
@@ -230,17 +234,24 @@ pub(super) fn leave_quarantined(
     }
     if !left.is_empty() {
         let wish = format!("deploy {}", left.join(" and "));
-        let reason = "what came later took its place, and what is in quarantine does not go along with that".to_owned();
+        let reason = reason.to_owned();
         draft.tell(rollout, Milestone::Declined { wish, reason });
     }
 }
 
 /// An image of a quarantined set that lies whole in a candidate, and is not new itself.
-fn left_behind(quarantine: &[Quarantined], candidate: &Candidate, new: &Images) -> Option<ImageRef> {
+pub(super) fn left_behind(quarantine: &[Quarantined], candidate: &Candidate, new: &Images) -> Option<ImageRef> {
     let Target::Images(all) = &candidate.target else { return None };
-    let whole = quarantine.iter().filter(|held| inbox::is_whole(held, all));
+    // What a person forced as it is, in quarantine or not, stays.
+    let forced = |held: &Quarantined| {
+        all.values()
+            .filter(|image| held.digests.contains(&image.digest))
+            .all(|image| candidate.forces(&image.repository))
+    };
+    let whole = quarantine.iter().filter(|held| inbox::is_whole(held, all) && !forced(held));
     let mut own = whole.flat_map(|held| {
-        all.values().filter(|image| !new.contains_key(&image.repository) && held.digests.contains(&image.digest))
+        let stays = |image: &ImageRef| new.contains_key(&image.repository) || candidate.forces(&image.repository);
+        all.values().filter(move |image| held.digests.contains(&image.digest) && !stays(image))
     });
     own.next().cloned()
 }

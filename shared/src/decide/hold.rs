@@ -6,11 +6,11 @@ use crate::decision::Waiting;
 use crate::ids::{Colour, RouteArn};
 use crate::notice::Milestone;
 use crate::observation::{Reading, RouteReading};
-use crate::rollout::{Ailing, Candidate, Expected, Outcome, Phase, Rollout, Target, Wish};
+use crate::rollout::{Ailing, Candidate, Expected, Images, Outcome, Phase, Rollout, Target, Wish};
 use crate::weights::{Weights, all_on_stable, split};
 
 use super::draft::{Draft, what};
-use super::{alarms, inbox, native, watch};
+use super::{alarms, native, watch};
 
 /// Why a rollout does not start now.
 pub(super) enum Not {
@@ -30,7 +30,7 @@ pub(super) fn unknown<T>(what: impl Into<String>) -> Result<T, Not> {
 
 pub(super) fn decide(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Rollout> {
     join_next(draft, &mut rollout);
-    let checked = sound(draft, &rollout.candidate).and_then(|()| match draft.config.engine.native() {
+    let checked = sound(draft, &mut rollout).and_then(|()| match draft.config.engine.native() {
         None => check(draft, &mut rollout).map(Ok),
         Some(own) => native::check(draft, &mut rollout, own).map(|()| Err(own)),
     });
@@ -65,7 +65,11 @@ pub(super) fn decide(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Roll
             let until = rollout.since.plus(draft.config.hold_deadline);
             if draft.now >= until {
                 let reason = format!("it was held for {}, waiting for {waiting}", draft.config.hold_deadline);
-                let advice = "mend that, then push or flipback deploy again; --force starts it although alarms fire";
+                let advice = if waiting == Waiting::Paused {
+                    "push or flipback deploy again; flipback resume lets what is paused go on"
+                } else {
+                    "mend that, then push or flipback deploy again; --force starts it although alarms fire"
+                };
                 return draft.refuse(&rollout, &reason, advice);
             }
             if let Waiting::AlarmsFiring(_) = waiting
@@ -81,10 +85,10 @@ pub(super) fn decide(draft: &mut Draft<'_>, mut rollout: Rollout) -> Option<Roll
     }
 }
 
-/// A native way back goes first: what was pushed meanwhile waits for its end. (With two colours going back is a flip.)
+/// A person's way back goes first: what was pushed meanwhile waits until it has started.
 pub(super) fn cures(draft: &Draft<'_>, rollout: &Rollout) -> bool {
     let pushed = draft.status.next.as_ref().is_some_and(|next| next.wish == Wish::Push);
-    pushed && rollout.candidate.wish == Wish::RollbackTo && rollout.config.engine.native().is_some()
+    pushed && rollout.candidate.wish == Wish::RollbackTo
 }
 
 /// Nothing is touched yet, so a newer wish simply takes this one's place, whatever `onNewPush` says.
@@ -97,7 +101,7 @@ fn join_next(draft: &mut Draft<'_>, rollout: &mut Rollout) {
         (Target::Images(_), Target::Images(_)) => take_in(draft, rollout, &next),
         (Target::Images(_) | Target::Revision(_) | Target::Live, _) => {
             let before = std::mem::replace(&mut rollout.candidate, next);
-            take_place(draft, rollout, &before);
+            take_place(draft, rollout, &before, false);
         }
     }
 }
@@ -108,47 +112,64 @@ pub(super) fn take_in(draft: &mut Draft<'_>, rollout: &mut Rollout, newer: &Cand
     let before = rollout.candidate.clone();
     rollout.candidate.take_in(newer);
     rollout.ailing = None;
+    // What was forced out of quarantine was forced with what is replaced now, or without what comes.
+    super::back::leave_quarantined(draft, Some(&rollout.id), &mut rollout.candidate, new, super::back::NOT_ALONG);
     let joins = before.replaced(new).is_empty();
-    if !(before.force && joins) {
-        // What was forced out of quarantine was forced with what is replaced now, or without what comes.
-        super::back::leave_quarantined(draft, Some(&rollout.id), &mut rollout.candidate, new);
-    }
     if !joins {
-        take_place(draft, rollout, &before);
+        // What people stopped does not start by a push beside it.
+        take_place(draft, rollout, &before, newer.wish == Wish::Push);
     }
 }
 
 /// A candidate has taken the place of the one before: it is a rollout of its own.
-fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, before: &Candidate) {
+fn take_place(draft: &mut Draft<'_>, rollout: &mut Rollout, before: &Candidate, by_push: bool) {
     rollout.ailing = None;
+    let stays = by_push && !before.target.digests().is_disjoint(&rollout.candidate.target.digests());
+    if !stays {
+        rollout.paused = None;
+    }
     let images = matches!(rollout.candidate.target, Target::Images(_));
-    if rollout.called || before.wish != Wish::Push || !images {
-        let reason = format!("{} came before it could start and takes its place", what(&rollout.candidate));
+    if rollout.called || before.wish != Wish::Push || !images || rollout.paused.is_some() {
+        let mut reason = format!("{} came before it could start and takes its place", what(&rollout.candidate));
+        if rollout.paused.is_some() {
+            reason.push_str(&format!("; that stays paused: flipback resume {}", draft.config.name));
+        }
         draft.tell(Some(&rollout.id), Milestone::Refused { what: what(before), reason, advice: String::new() });
         rollout.called = false;
     }
-    // What people meant for the one before does not strike this one; but what they stopped does not start by a push beside it.
+    // What people meant for the one before does not strike this one.
     rollout.id = draft.new_id();
-    if before.target.digests().is_disjoint(&rollout.candidate.target.digests()) {
-        rollout.paused = None;
+    rollout.started_at = draft.now;
+    // A pause that stays ends as it would have.
+    if rollout.paused.is_none() {
+        rollout.since = draft.now;
     }
-    (rollout.started_at, rollout.since) = (draft.now, draft.now);
 }
 
-/// What was put into quarantine while it waited starts only by a person's force (law 14).
-fn sound(draft: &Draft<'_>, candidate: &Candidate) -> Result<(), Not> {
-    let Target::Images(images) = &candidate.target else { return Ok(()) };
-    match inbox::quarantined(&draft.status.quarantine, images) {
-        Some(held) if !candidate.force => {
-            let (name, reason) = (&draft.config.name, &held.reason);
-            let advice = "if it is good after all: flipback release";
-            ever(
-                format!("it is in quarantine: {reason}"),
-                format!("{advice} {name} DIGEST, then flipback deploy {name}"),
-            )
-        }
-        Some(_) | None => Ok(()),
+/// What was put into quarantine while it waited, or goes along with what a person forced, starts only by a person's force of its own
+/// (law 14): it is left behind, and where nothing else is left the whole is refused.
+fn sound(draft: &mut Draft<'_>, rollout: &mut Rollout) -> Result<(), Not> {
+    let mut left = rollout.candidate.clone();
+    let mut gone = Vec::new();
+    while let Some(image) = super::back::left_behind(&draft.status.quarantine, &left, &Images::new()) {
+        left.leave(&image.repository);
+        gone.push(image);
     }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    if matches!(&left.target, Target::Images(images) if images.is_empty()) {
+        let name = &draft.config.name;
+        let each = gone.iter().map(|image| {
+            let (repository, tag, digest) = (&image.repository, &image.tag, &image.digest);
+            format!("flipback release {name} {digest}, then flipback deploy {name} --image {repository}:{tag}")
+        });
+        let each: Vec<String> = each.collect();
+        return ever("it is in quarantine", format!("if it is good after all: {}", each.join("; ")));
+    }
+    let reason = "it was put into quarantine before this could start";
+    super::back::leave_quarantined(draft, Some(&rollout.id), &mut rollout.candidate, &Images::new(), reason);
+    Ok(())
 }
 
 fn check(draft: &Draft<'_>, rollout: &mut Rollout) -> Result<Colour, Not> {

@@ -30,12 +30,10 @@ pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) -> bool {
     let chosen: Vec<&Intent> = chosen.collect();
     let left = chosen.len() < inbox.len();
     for intent in chosen {
-        if let (
-            IntentKind::Push { .. } | IntentKind::Deploy { .. },
-            Some(Candidate { target: Target::Revision(_) | Target::Live, .. }),
-        ) = (&intent.what, &draft.status.next)
+        if let (IntentKind::Push { .. }, Some(Candidate { target: Target::Revision(_) | Target::Live, .. })) =
+            (&intent.what, &draft.status.next)
         {
-            // A person's wish for a revision stands before images; they stay in the inbox until their turn comes.
+            // A person's wish for a revision stands before a push; that stays in the inbox until its turn comes.
             continue;
         }
         draft.consumed.push(intent.id.clone());
@@ -109,7 +107,8 @@ fn push(draft: &mut Draft<'_>, image: &ImageRef) {
 }
 
 fn images_candidate(images: Images, wish: Wish, force: bool, (at, quiet_until): (Time, Time)) -> Candidate {
-    Candidate { target: Target::Images(images), wish, at, quiet_until, force, named: BTreeSet::new() }
+    let forced = if force { images.keys().cloned().collect() } else { BTreeSet::new() };
+    Candidate { target: Target::Images(images), wish, at, quiet_until, force, named: BTreeSet::new(), forced }
 }
 
 fn deploy(draft: &mut Draft<'_>, images: &[ImageRef], force: bool, at: Time) {
@@ -156,7 +155,9 @@ fn queue(draft: &mut Draft<'_>, newer: Candidate) {
     let (Some(mut next), Target::Images(new)) =
         (draft.status.next.take_if(|next| matches!(next.target, Target::Images(_))), &newer.target)
     else {
-        draft.status.next = Some(newer);
+        if let Some(waiting) = draft.status.next.replace(newer) {
+            decline(draft, &what(&waiting), "another wish came before it could start and takes its place");
+        }
         return;
     };
     let replaced = next.replaced(new);
@@ -168,7 +169,7 @@ fn queue(draft: &mut Draft<'_>, newer: Candidate) {
     let (stays_forced, by_person) = (next.force && replaced.is_empty(), next.wish);
     next.take_in(&newer);
     if !stays_forced {
-        super::back::leave_quarantined(draft, None, &mut next, new);
+        super::back::leave_quarantined(draft, None, &mut next, new, super::back::NOT_ALONG);
     }
     // A person does not wait for what may join, and what is a push now does.
     if newer.wish == Wish::Deploy || by_person != next.wish {
@@ -194,7 +195,8 @@ fn person_candidate(draft: &mut Draft<'_>, target: Target, wish: Wish, at: Time)
     }
     let force = wish == Wish::RollbackTo;
     let quiet_until = draft.now;
-    draft.status.next = Some(Candidate { target, wish, at, quiet_until, force, named: BTreeSet::new() });
+    let (named, forced) = (BTreeSet::new(), BTreeSet::new());
+    draft.status.next = Some(Candidate { target, wish, at, quiet_until, force, named, forced });
 }
 
 fn rollback(draft: &mut Draft<'_>, bound: Option<&RolloutId>, to: Option<&RevisionArn>, intent: &Intent) {
@@ -431,11 +433,7 @@ pub(super) fn decline(draft: &mut Draft<'_>, wish: &str, reason: &str) {
     draft.tell(rollout.as_ref(), Milestone::Declined { wish: wish.to_owned(), reason: reason.to_owned() });
 }
 
-/// The quarantined set that a candidate contains whole.
-pub(super) fn quarantined<'a>(quarantine: &'a [Quarantined], images: &Images) -> Option<&'a Quarantined> {
-    quarantine.iter().find(|held| is_whole(held, images))
-}
-
+/// A candidate contains the whole quarantined set.
 pub(super) fn is_whole(held: &Quarantined, images: &Images) -> bool {
     !held.digests.is_empty() && held.digests.iter().all(|digest| images.values().any(|image| image.digest == *digest))
 }

@@ -64,6 +64,7 @@ impl Caller {
             quiet_until: NOW,
             force: false,
             named: Default::default(),
+            forced: Default::default(),
         };
         let mut rollout = rollout(candidate, &self.record);
         rollout.phase = phase;

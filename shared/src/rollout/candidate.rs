@@ -24,6 +24,10 @@ pub struct Candidate {
     /// Of a deploy: the repositories whose images a person named; the others were pushed, and go along. Empty: all.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub named: BTreeSet<String>,
+    /// Of what is forced: the repositories whose images a person forced; the others go along, and quarantine holds them. Empty:
+    /// all.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub forced: BTreeSet<String>,
 }
 
 /// Images by repository.
@@ -46,6 +50,12 @@ impl Candidate {
         self.by_person().contains(repository)
     }
 
+    /// Whether a person forced the image of this repository.
+    #[must_use]
+    pub fn forces(&self, repository: &str) -> bool {
+        self.force && (self.forced.is_empty() || self.forced.contains(repository))
+    }
+
     /// The images that newer ones take the place of: others of the same repositories. None: it lives on beside them.
     #[must_use]
     pub fn replaced(&self, newer: &Images) -> Vec<ImageRef> {
@@ -60,8 +70,13 @@ impl Candidate {
         let (mut named, by_person) = (self.by_person(), newer.by_person());
         let Target::Images(new) = &newer.target else { return };
         let replaced = self.replaced(new);
+        let mut forced: BTreeSet<String> = new.keys().filter(|name| newer.forces(name)).cloned().collect();
+        let Target::Images(images) = &self.target else { return };
+        if replaced.is_empty() {
+            forced.extend(images.keys().filter(|name| self.forces(name)).cloned());
+        }
+        (self.force, self.forced) = (!forced.is_empty(), forced);
         let Target::Images(images) = &mut self.target else { return };
-        self.force = newer.force || self.force && replaced.is_empty();
         named.retain(|repository| replaced.iter().all(|old| old.repository != *repository));
         named.extend(by_person);
         images.extend(new.clone());
@@ -71,6 +86,9 @@ impl Candidate {
     /// Takes the images of one that gives way along, where it has none of the same repository; a person's stay a person's.
     pub fn inherit(&mut self, gives_way: &Candidate) {
         let (mut named, by_person) = (self.by_person(), gives_way.by_person());
+        if let Target::Images(images) = &self.target {
+            self.forced = images.keys().filter(|name| self.forces(name)).cloned().collect();
+        }
         let (Target::Images(images), Target::Images(old)) = (&mut self.target, &gives_way.target) else { return };
         for (repository, image) in old {
             if !images.contains_key(repository) {
@@ -87,6 +105,10 @@ impl Candidate {
         let Target::Images(images) = &mut self.target else { return };
         images.remove(repository);
         named.remove(repository);
+        // None is left of what was forced: empty would mean all.
+        if self.forced.remove(repository) && self.forced.is_empty() {
+            self.force = false;
+        }
         self.now_named(named);
     }
 

@@ -103,6 +103,7 @@ impl FindingKind {
             | FindingKind::Unreadable
             | FindingKind::PolicyAlarms
             | FindingKind::UnhealthyTargets
+            | FindingKind::MemoryNearLimit
             | FindingKind::IdleNotAtRest => Span::mins(10),
             FindingKind::Gone
             | FindingKind::NoScalableTarget
@@ -116,8 +117,7 @@ impl FindingKind {
             | FindingKind::DrainedGroup
             | FindingKind::Flapping
             | FindingKind::MixedPolicies
-            | FindingKind::SlowScaleOut
-            | FindingKind::MemoryNearLimit => Span(0),
+            | FindingKind::SlowScaleOut => Span(0),
         }
     }
 

@@ -107,6 +107,10 @@ impl Memory {
                 open.missed += 1;
                 open.counted = now;
             }
+            if !found && open.told.is_none() && judged.unknown.contains(&key) {
+                // What was not seen all the while did not last all the while.
+                open.since = now;
+            }
             if open.missed >= LOOKS || open.missed > 0 && open.told.is_none() {
                 if open.told.is_some() {
                     news.closed.push(open);

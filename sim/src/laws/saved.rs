@@ -135,11 +135,15 @@ pub(crate) fn fresh(cloud: &mut Cloud, rollout: &Rollout, before: &Status) {
     let Target::Images(images) = &rollout.candidate.target else { return };
     let released = cloud.schedule.cues.iter().any(|cue| cue.plot == Plot::Release);
     let digests = rollout.candidate.target.digests();
-    if !rollout.candidate.force {
-        let held = |held: &shared::rollout::Quarantined| !held.digests.is_empty() && held.digests.is_subset(&digests);
-        if before.quarantine.iter().any(held) {
-            cloud.violate(14, format!("{} starts an image that is in quarantine", rollout.id));
-        }
+    // Whoever forced something else beside it.
+    let unforced = |held: &shared::rollout::Quarantined| {
+        images
+            .values()
+            .any(|image| held.digests.contains(&image.digest) && !rollout.candidate.forces(&image.repository))
+    };
+    let whole = |held: &&shared::rollout::Quarantined| !held.digests.is_empty() && held.digests.is_subset(&digests);
+    if before.quarantine.iter().filter(whole).any(unforced) {
+        cloud.violate(14, format!("{} starts an image that is in quarantine", rollout.id));
     }
     if rollout.candidate.wish == Wish::Push && !rollout.candidate.force {
         for image in images.values() {

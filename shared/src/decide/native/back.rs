@@ -215,6 +215,7 @@ fn too_late(
         quiet_until: Time(0),
         force: true,
         named: Default::default(),
+        forced: Default::default(),
     });
     draft.end(&rollout, Outcome::RolledBack(cause));
     None

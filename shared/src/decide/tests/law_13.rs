@@ -62,6 +62,7 @@ fn law_13_a_push_that_comes_behind_a_persons_wish_waits_in_the_inbox() {
         quiet_until: scene.now,
         force: false,
         named: Default::default(),
+        forced: Default::default(),
     }));
     let decision = scene.look(&inbox);
     assert!(decision.consumed.is_empty());

@@ -214,15 +214,67 @@ fn people_hear_of_each_image_of_theirs_that_gives_way() {
 }
 
 #[test]
-fn law_13_images_wait_in_the_inbox_behind_a_persons_wish_for_a_revision() {
-    for image in [deploy(&[of_proxy(8)], false), IntentKind::Push { image: of_proxy(8) }] {
+fn law_13_what_waits_for_a_revision_gives_way_to_a_persons_images_in_words_and_not_to_a_push() {
+    let waiting = || {
         let mut scene = Scene::pushed_until("baking");
         scene.look(&[IntentKind::Rollback { rollout: Some(scene.id()), to: Some(revision(5)) }]);
         scene.obey();
-        let decision = scene.look(&[image]);
-        assert!(decision.consumed.is_empty());
-        assert_eq!(scene.status.next.as_ref().map(|next| next.wish), Some(Wish::RollbackTo));
+        scene
+    };
+    let mut scene = waiting();
+    assert!(scene.look(&[IntentKind::Push { image: of_proxy(8) }]).consumed.is_empty());
+    assert_eq!(scene.status.next.as_ref().map(|next| next.wish), Some(Wish::RollbackTo));
+    scene.look(&[deploy(&[of_proxy(8)], false)]);
+    assert_eq!(queued(&scene), (false, Wish::Deploy, 1));
+    assert!(declined(&scene).is_some_and(|why| why.contains("another wish")), "{:?}", told(&scene));
+    // Held, a push waits until it has started.
+    let mut scene = draining(IntentKind::Rollback { rollout: None, to: Some(revision(5)) });
+    scene.look(&[push(3)]);
+    scene.look(&[]);
+    assert_eq!((holds(&scene).candidate.wish, queued(&scene)), (Wish::RollbackTo, (false, Wish::Push, 1)));
+}
+
+#[test]
+fn law_14_force_covers_what_was_forced_and_not_what_goes_along() {
+    // v2.0.0 waits unforced, another image beside it is forced, and then v2.0.0 is put into quarantine.
+    for order in [[0, 1], [1, 0]] {
+        let mut scene = queueing();
+        let wishes = [deploy(&[api(2)], false), deploy(&[of_proxy(8)], true)];
+        order.into_iter().for_each(|n: usize| drop(scene.look(&[wishes[n].clone()])));
+        assert_eq!(queued(&scene), (true, Wish::Deploy, 2));
+        scene.look(&[fired("green-5xx", scene.now)]);
+        scene.obey();
+        silent(&mut scene, Colour::Green);
+        let mut left = false;
+        for _ in 0..60 {
+            scene.look(&[]);
+            left |= declined(&scene).is_some_and(|why| why.contains("before this could start"));
+            scene.obey();
+            if matches!(scene.phase(), "starting" | "shifting") {
+                break;
+            }
+            scene.pass(Span::secs(30));
+        }
+        assert_eq!((left, holds(&scene).candidate.target.digests()), (true, [of_proxy(8).digest].into()), "{order:?}");
     }
+}
+
+#[test]
+fn a_pause_that_stays_is_told_and_ends_when_it_would_have() {
+    let mut scene = draining(push(2));
+    scene.look(&[IntentKind::Push { image: of_proxy(7) }]);
+    scene.look(&[IntentKind::Pause { rollout: scene.id() }]);
+    let since = holds(&scene).since;
+    scene.pass(Span::mins(50));
+    scene.look(&[push(3)]);
+    let told_of =
+        |scene: &Scene| told(scene).iter().any(|told| format!("{told:?}").contains("flipback resume shop-api"));
+    assert!(told_of(&scene), "{:?}", told(&scene));
+    assert_eq!((holds(&scene).paused.is_some(), holds(&scene).since), (true, since));
+    // A person's own deploy is no push beside it.
+    scene.look(&[deploy(&[api(10)], true)]);
+    scene.look(&[]);
+    assert_eq!(holds(&scene).paused, None);
 }
 
 #[test]

@@ -12,7 +12,8 @@ pub(super) const OF_LOAD: [FindingKind; 3] =
 const ABOVE: f64 = 1.1;
 /// So many of the window's periods must have a value: with fewer nothing lasted as long as it is said to.
 const ENOUGH: u64 = PERIODS - 3;
-/// Percent of a task's memory: a task that reaches 100 is killed.
+/// Percent of a task's memory: a task that reaches 100 is killed. It must have been that high in [`CHECKED`] periods: what starts may
+/// be so for a moment.
 const MEMORY: (u32, u32) = (85, 90);
 /// In so many periods, the newest, a target must have been unhealthy: one that starts is so for some of them.
 const CHECKED: usize = 5;
@@ -25,6 +26,10 @@ pub(super) fn judge(
     policies: Option<&[Policy]>,
 ) -> (Vec<What>, Vec<FindingKind>) {
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    if counts.desired == 0 && counts.running == 0 {
+        // Nothing uses anything.
+        return (found, unknown);
+    }
     let mut take = |kind: FindingKind, judged: Judged| match judged {
         Judged::Found(what) => found.push(what),
         Judged::Fine => {}
@@ -84,10 +89,16 @@ fn slow(load: &Load, counts: &Counts, target: &ScalingReading, policies: &[Polic
 
 fn memory(series: &Reading<Vec<Point>>) -> Judged {
     let Reading::Known(points) = series else { return Judged::Unknown };
-    match points.iter().map(|point| point.value).max() {
-        Some(percent) if percent >= MEMORY.1 => Judged::Found(What::MemoryNearLimit { percent }),
-        Some(percent) if percent < MEMORY.0 => Judged::Fine,
-        Some(_) | None => Judged::Unknown,
+    let Some(percent) = points.iter().map(|point| point.value).max() else { return Judged::Unknown };
+    let high = points.iter().filter(|point| point.value >= MEMORY.1).count();
+    let newest = points.get(points.len().saturating_sub(CHECKED)..).unwrap_or_default();
+    // More than all of it is a reservation that tasks may exceed, and no limit.
+    if percent > 100 || newest.len() >= CHECKED && newest.iter().all(|point| point.value < MEMORY.0) {
+        Judged::Fine
+    } else if high >= CHECKED {
+        Judged::Found(What::MemoryNearLimit { percent })
+    } else {
+        Judged::Unknown
     }
 }
 

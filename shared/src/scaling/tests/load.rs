@@ -99,15 +99,27 @@ fn scaling_out_is_slow_where_the_metric_stays_above_its_target_though_there_is_r
 #[test]
 fn memory_near_the_limit_opens_at_90_percent_and_closes_below_85() {
     use FindingKind::MemoryNearLimit as Near;
-    let with = |last: u32| {
-        let mut high = WELL;
-        high[4] = last;
-        seen(&scaled(Metric::Cpu, load(&WELL, &high, &[0; 15])))
+    let with = |high: &[u32]| seen(&scaled(Metric::Cpu, load(&WELL, high, &[0; 15])));
+    let some = |value: u32, periods: usize, then: u32| {
+        let mut high = vec![value; periods];
+        high.resize(15, then);
+        with(&high)
     };
-    assert_eq!(with(90), found(Near), "one task, once, is enough to be killed");
-    assert_eq!(with(89), neither(Near));
-    assert_eq!(with(85), neither(Near));
-    assert_eq!(with(84), (vec![], vec![]));
+    assert_eq!(some(90, 15, 90), found(Near));
+    assert_eq!(some(100, 5, 86), found(Near));
+    assert_eq!(some(90, 4, 86), neither(Near), "a moment");
+    assert_eq!(some(89, 15, 89), neither(Near));
+    assert_eq!(some(85, 15, 85), neither(Near));
+    assert_eq!(some(95, 10, 84), (vec![], vec![]), "it is over");
+    assert_eq!(some(95, 11, 84), found(Near), "not yet");
+    assert_eq!(with(&[84; 4]), neither(Near));
+    assert_eq!(some(95, 10, 101), (vec![], vec![]), "a reservation is no limit");
+}
+
+#[test]
+fn what_has_no_task_uses_nothing() {
+    let none = Sight { services: sight(counts(0, 0), None).services, ..scaled(Metric::Cpu, load(&[], &[], &[])) };
+    assert_eq!(seen(&none).1, []);
 }
 
 #[test]
