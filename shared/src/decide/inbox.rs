@@ -166,13 +166,11 @@ fn queue(draft: &mut Draft<'_>, newer: Candidate) {
         let reason = format!("{}:{} came before it could start and takes its place", new.repository, new.tag);
         decline(draft, &format!("deploy {}:{}", old.repository, old.tag), &reason);
     }
-    let (stays_forced, by_person) = (next.force && replaced.is_empty(), next.wish);
+    let before = next.wish;
     next.take_in(&newer);
-    if !stays_forced {
-        super::back::leave_quarantined(draft, None, &mut next, new, super::back::NOT_ALONG);
-    }
+    super::back::leave_quarantined(draft, None, &mut next, new, super::back::NOT_ALONG);
     // A person does not wait for what may join, and what is a push now does.
-    if newer.wish == Wish::Deploy || by_person != next.wish {
+    if newer.wish == Wish::Deploy || before != next.wish {
         (next.at, next.quiet_until) = (newer.at, newer.quiet_until);
     }
     draft.status.next = Some(next);

@@ -44,6 +44,14 @@ impl Candidate {
         }
     }
 
+    /// The repositories whose images a person forced.
+    fn by_force(&self) -> BTreeSet<String> {
+        match &self.target {
+            Target::Images(images) => images.keys().filter(|name| self.forces(name)).cloned().collect(),
+            Target::Revision(_) | Target::Live => BTreeSet::new(),
+        }
+    }
+
     /// Whether a person named the image of this repository.
     #[must_use]
     pub fn names(&self, repository: &str) -> bool {
@@ -70,10 +78,9 @@ impl Candidate {
         let (mut named, by_person) = (self.by_person(), newer.by_person());
         let Target::Images(new) = &newer.target else { return };
         let replaced = self.replaced(new);
-        let mut forced: BTreeSet<String> = new.keys().filter(|name| newer.forces(name)).cloned().collect();
-        let Target::Images(images) = &self.target else { return };
+        let mut forced = newer.by_force();
         if replaced.is_empty() {
-            forced.extend(images.keys().filter(|name| self.forces(name)).cloned());
+            forced.extend(self.by_force());
         }
         (self.force, self.forced) = (!forced.is_empty(), forced);
         let Target::Images(images) = &mut self.target else { return };
@@ -86,9 +93,7 @@ impl Candidate {
     /// Takes the images of one that gives way along, where it has none of the same repository; a person's stay a person's.
     pub fn inherit(&mut self, gives_way: &Candidate) {
         let (mut named, by_person) = (self.by_person(), gives_way.by_person());
-        if let Target::Images(images) = &self.target {
-            self.forced = images.keys().filter(|name| self.forces(name)).cloned().collect();
-        }
+        self.forced = self.by_force();
         let (Target::Images(images), Target::Images(old)) = (&mut self.target, &gives_way.target) else { return };
         for (repository, image) in old {
             if !images.contains_key(repository) {
