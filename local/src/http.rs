@@ -22,6 +22,11 @@ pub(crate) type HttpClient = Client<HttpConnector, Body>;
 /// In-flight requests of a stopping server get this long, as a container gets between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// A server closes an idle connection later than any client of it drops it from its pool (30 s here, 90 s in the SDK): where
+/// both do it at once, a request meets a connection that is just being closed. hyper's own limit is 30 s, and holds for idle
+/// connections too.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed()
 }
@@ -94,7 +99,7 @@ where
         async move { Ok::<_, Infallible>(answering.await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new());
+    builder.timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         _ = serving.as_mut() => return,

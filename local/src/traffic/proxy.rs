@@ -33,6 +33,7 @@ pub(crate) async fn forward(
     match draw(&inner, &listener_arn, &request, peer) {
         Route::Forward { load_balancer_arn, target_group_arn, target_id, port, sticky_cookie } => {
             let Some(target) = inner.servers.real(&target_id, port) else {
+                inner.remark(format!("502: target {target_id} of {target_group_arn} has no address"));
                 return own(&inner, load_balancer_arn, Some((target_group_arn, target_id)), 502);
             };
             let outward = outward(request, target, asked, peer);
@@ -56,6 +57,8 @@ pub(crate) async fn forward(
                 }
                 Ok(Err(error)) => {
                     let answered = refused(load_balancer_arn, drawn, 502, error.is_connect());
+                    let why = anyhow::Error::new(error);
+                    inner.remark(format!("502 after {latency_ms} ms: target {target}: {why:#}"));
                     record(&inner, answered);
                     page(502)
                 }

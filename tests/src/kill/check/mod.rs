@@ -235,7 +235,10 @@ fn users(end: &End<'_>, wrong: &mut Wrong) {
     }
     wrong.unless(failed.is_empty(), || {
         failed.dedup();
-        format!("users failed beside {} good answers: {}", end.users.good, failed.join(", "))
+        let log = end.scene.cloud.function_log();
+        let said = log.iter().filter(|line| line.function == "local" && line.line.starts_with("502"));
+        let said: Vec<String> = said.map(|line| format!("{} {}", Time(line.at), line.line)).collect();
+        format!("users failed beside {} good answers: {} ({})", end.users.good, failed.join(", "), said.join("; "))
     });
     wrong.unless(end.users.good > 50, || format!("only {} good answers", end.users.good));
 }
