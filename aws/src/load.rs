@@ -9,6 +9,7 @@ use shared::scaling::{Load, Point, Series, window};
 use shared::time::{Span, Time};
 
 use crate::metrics::{self, Answers, CALL, Points, QUERIES, group_dimension};
+use crate::pace::Bucket;
 use crate::world::World;
 
 /// So many target groups are asked for at once: DescribeTargetGroups takes as many names, and its reference has no number for ARNs.
@@ -105,13 +106,20 @@ fn last(cluster: &str) -> &str {
 async fn answers(world: &World, queries: &[MetricDataQuery], window: (Time, Time)) -> Answers {
     let mut all = Answers::default();
     for some in queries.chunks(QUERIES) {
-        match metrics::read(&world.clients.cloudwatch, some.to_vec(), window).await {
+        let mut made = 0;
+        let ask = async || {
+            let read = metrics::read(&world.clients.cloudwatch, some.to_vec(), window).await;
+            read.map_err(|(failure, pages)| {
+                made += pages;
+                failure
+            })
+        };
+        // It counts its pages itself.
+        match world.pace.call(Bucket::Others, &mut 0, ask).await {
             Ok(answers) => all.extend(answers),
-            Err((failure, made)) => {
-                all.calls += made;
-                all.fail(some.iter().filter_map(MetricDataQuery::id), &failure.to_string());
-            }
+            Err(failure) => all.fail(some.iter().filter_map(MetricDataQuery::id), &failure.to_string()),
         }
+        all.calls += made;
     }
     all
 }
@@ -126,18 +134,17 @@ async fn balancers(world: &World, wanted: &[Wanted]) -> (Balancers, usize) {
     let missing: Vec<TargetGroupArn> = groups.iter().filter(|group| !known.contains_key(*group)).cloned().collect();
     found.extend(known.into_iter().map(|(group, balancer)| (group, Ok(Some(balancer)))));
     for some in missing.chunks(GROUPS) {
-        calls += 1;
-        let ask = async |some: &[TargetGroupArn]| {
-            world.balancers.of(&world.clients.elb, &some.iter().cloned().collect()).await
+        let ask = async |some: &[TargetGroupArn], calls: &mut usize| {
+            let some = some.iter().cloned().collect();
+            world.pace.call(Bucket::Balancers, calls, async || world.balancers.of(&world.clients.elb, &some).await).await
         };
         let one_of = |group: &TargetGroupArn, all: &BTreeMap<TargetGroupArn, String>| Ok(all.get(group).cloned());
-        match ask(some).await {
+        match ask(some, &mut calls).await {
             Ok(all) => found.extend(some.iter().map(|group| (group.clone(), one_of(group, &all)))),
             // One that is gone fails the whole call.
             Err(failure) if some.len() > 1 && failure.code.as_deref() == Some("TargetGroupNotFoundException") => {
                 for group in some {
-                    calls += 1;
-                    let answer = ask(std::slice::from_ref(group)).await.map_err(|failure| failure.to_string());
+                    let answer = ask(std::slice::from_ref(group), &mut calls).await.map_err(|failure| failure.to_string());
                     found.insert(group.clone(), answer.map(|all| all.get(group).cloned()));
                 }
             }

@@ -1,17 +1,19 @@
 //! A round over many services in parts: each is one message, small enough to be done in one invocation, and done again where
 //! that ends early.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde::{Deserialize, Serialize};
 use shared::ids::ServiceName;
 use shared::observation::Reading;
-use shared::scaling::Policy;
 use shared::time::Time;
 
 use crate::errors::{During, Failure};
-use crate::policies::{self, Policies};
+use crate::policies;
+use crate::round::Known;
+use crate::schedules;
 use crate::store::Listed;
 use crate::world::World;
 
@@ -29,9 +31,9 @@ pub struct Part {
     pub at: Time,
     /// The services to look at.
     pub services: Vec<ServiceName>,
-    /// The scaling policies of their ECS services by resource: a page of them takes no list of resources, so they are listed once
-    /// for all parts.
-    pub policies: BTreeMap<String, Reading<Vec<Policy>>>,
+    /// What is known of their ECS services.
+    #[serde(flatten)]
+    pub known: Known,
 }
 
 impl Part {
@@ -48,10 +50,12 @@ impl Part {
     }
 }
 
-/// The parts of a round over these services, and how many calls listing their policies took.
+/// The parts of a round over these services, and how many calls took what is listed for all of them.
 pub async fn parts(world: &World, listed: &[Listed], at: Time) -> (Vec<Part>, usize) {
     let resources = listed.iter().flat_map(resources).collect();
-    let (known, calls) = policies::read(&world.clients, &resources, &BTreeMap::new()).await;
+    let (policies, mut calls) = policies::read(world, &resources, &BTreeMap::new()).await;
+    let scheduled = Some(schedules::read(world, &mut calls).await);
+    let known = Known { policies, scheduled };
     (listed.chunks(TOGETHER).flat_map(|some| fitting(some, &known, at)).collect(), calls)
 }
 
@@ -60,10 +64,19 @@ fn resources(listed: &Listed) -> impl Iterator<Item = String> {
 }
 
 /// These services in one part, or in halves that fit into a message.
-fn fitting(some: &[Listed], known: &Policies, at: Time) -> Vec<Part> {
-    let own = some.iter().flat_map(resources);
-    let policies = own.filter_map(|resource| Some((resource.clone(), known.get(&resource)?.clone()))).collect();
-    let part = Part { at, services: some.iter().map(|listed| listed.name.clone()).collect(), policies };
+fn fitting(some: &[Listed], known: &Known, at: Time) -> Vec<Part> {
+    let own: BTreeSet<String> = some.iter().flat_map(resources).collect();
+    let mut part =
+        Part { at, services: some.iter().map(|listed| listed.name.clone()).collect(), known: Known::default() };
+    let policies = own.iter().filter_map(|resource| Some((resource.clone(), known.policies.get(resource)?.clone())));
+    part.known.policies = policies.collect();
+    part.known.scheduled = known.scheduled.as_ref().map(|all| match all {
+        Reading::Known(all) => {
+            let all = own.iter().filter_map(|resource| Some((resource.clone(), all.get(resource)?.clone())));
+            Reading::Known(all.collect())
+        }
+        Reading::Unknown(why) => Reading::Unknown(why.clone()),
+    });
     if some.len() < 2 || part.body().len() <= BYTES {
         return vec![part];
     }
@@ -85,6 +98,18 @@ impl Parts {
         Parts { client, url: url.into() }
     }
 
+    /// Whether parts of the last round still wait for their turn: roughly, as SQS counts.
+    ///
+    /// # Errors
+    /// SQS did not say.
+    pub async fn waiting(&self) -> Result<bool, Failure> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = request.send().await.during("sqs:GetQueueAttributes")?;
+        let count = answer.attributes().and_then(|all| all.get(&name));
+        Ok(count.is_some_and(|count| count != "0"))
+    }
+
     /// Sends a part.
     ///
     /// # Errors
@@ -99,7 +124,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::scaling::Moves;
+    use shared::scaling::{Moves, Policy, Scheduled};
 
     fn parts(services: usize, alarm: usize) -> Vec<Part> {
         let one = |n: usize| {
@@ -109,13 +134,15 @@ mod tests {
         let ecs = |n: usize| Some(vec![("production".to_owned(), format!("shop-{n}"))]);
         let listed = |n: usize| Listed { name: format!("shop-{n}").as_str().into(), ecs: ecs(n) };
         let all: Vec<Listed> = (0..services).map(listed).collect();
-        fitting(&all, &(0..services).map(one).collect(), Time(7))
+        let scheduled = (0..services).map(|n| (format!("service/production/shop-{n}"), vec![Scheduled::default()]));
+        let scheduled = Some(Reading::Known(scheduled.collect()));
+        fitting(&all, &Known { policies: (0..services).map(one).collect(), scheduled }, Time(7))
     }
 
     #[test]
     fn a_part_is_read_as_it_was_written() {
         let mut part = parts(3, 10).remove(0);
-        part.policies.insert("service/production/x".to_owned(), Reading::Unknown("throttled".to_owned()));
+        part.known.policies.insert("service/production/x".to_owned(), Reading::Unknown("throttled".to_owned()));
         assert_eq!(Part::parse(&part.body()), Ok(part));
         assert!(Part::parse("{}").unwrap_err().contains("not a part of a round"));
     }
@@ -126,7 +153,9 @@ mod tests {
         let halves = parts(TOGETHER, 3_000);
         assert!(halves.len() == 2 && halves.iter().all(|part| part.body().len() <= BYTES));
         for half in &halves {
-            assert_eq!((half.services.len(), half.policies.len()), (TOGETHER / 2, TOGETHER / 2), "each its own");
+            let scheduled = half.known.scheduled.as_ref().and_then(Reading::known).map(BTreeMap::len);
+            let known = (half.known.policies.len(), scheduled);
+            assert_eq!((half.services.len(), known), (TOGETHER / 2, (TOGETHER / 2, Some(TOGETHER / 2))), "each its own");
         }
         assert_eq!(parts(1, 300_000).len(), 1, "one service is not cut");
     }

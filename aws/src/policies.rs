@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{
     CustomizedMetricSpecification, MetricStatistic, MetricType, PolicyType, PredefinedMetricSpecification,
     ScalableDimension, ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
@@ -13,16 +12,17 @@ use shared::scaling::{Level, Metric, Moves, Policy, PolicyAlarm};
 use shared::time::Span;
 
 use crate::alarms;
-use crate::clients::Clients;
 use crate::clock::SystemClock;
 use crate::errors::{During, Failure};
+use crate::pace::Bucket;
+use crate::world::World;
 
 const CALL: &str = "application-autoscaling:DescribeScalingPolicies";
 /// So many services are asked for one by one. For more all policies of the account are listed, ten in a page: a page takes one
 /// resource's only.
 const ONE_BY_ONE: usize = 10;
-/// So long the listing may take: well below the function's timeout.
-const LISTING: Span = Span::secs(100);
+/// So long a listing of the account may take: well below the function's timeout.
+pub(crate) const LISTING: Span = Span::secs(100);
 /// The most names in one DescribeAlarms (CloudWatch API).
 const ALARMS: usize = 100;
 
@@ -30,13 +30,13 @@ const ALARMS: usize = 100;
 pub(crate) type Policies = BTreeMap<String, Reading<Vec<Policy>>>;
 
 /// The policies of these resources, those that are known already as they are, and how many calls that took.
-pub(crate) async fn read(clients: &Clients, resources: &BTreeSet<String>, known: &Policies) -> (Policies, usize) {
+pub(crate) async fn read(world: &World, resources: &BTreeSet<String>, known: &Policies) -> (Policies, usize) {
     let mut found: Policies =
         resources.iter().filter_map(|resource| Some((resource.clone(), known.get(resource)?.clone()))).collect();
     let missing: Vec<&String> = resources.iter().filter(|resource| !found.contains_key(*resource)).collect();
     let mut calls = 0;
     if missing.len() > ONE_BY_ONE {
-        let all = list(&clients.scaling, None, &mut calls).await;
+        let all = list(world, None, &mut calls).await;
         let of = |resource: &String| match &all {
             Ok(all) => Reading::Known(all.get(resource).cloned().unwrap_or_default()),
             Err(failure) => Reading::Unknown(failure.to_string()),
@@ -45,7 +45,7 @@ pub(crate) async fn read(clients: &Clients, resources: &BTreeSet<String>, known:
         return (found, calls);
     }
     for resource in missing {
-        let reading = match list(&clients.scaling, Some(resource), &mut calls).await {
+        let reading = match list(world, Some(resource), &mut calls).await {
             Ok(mut own) => Reading::Known(own.remove(resource).unwrap_or_default()),
             Err(failure) => Reading::Unknown(failure.to_string()),
         };
@@ -55,7 +55,7 @@ pub(crate) async fn read(clients: &Clients, resources: &BTreeSet<String>, known:
 }
 
 async fn list(
-    client: &Client,
+    world: &World,
     resource: Option<&String>,
     calls: &mut usize,
 ) -> Result<BTreeMap<String, Vec<Policy>>, Failure> {
@@ -70,14 +70,16 @@ async fn list(
                 format!("the account's policies could not be listed within {LISTING}"),
             ));
         }
-        *calls += 1;
-        let request = client
+        let request = world
+            .clients
+            .scaling
             .describe_scaling_policies()
             .service_namespace(ServiceNamespace::Ecs)
             .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
             .set_resource_id(resource.cloned())
             .set_next_token(next);
-        let answer = request.send().await.during(CALL)?;
+        let ask = async || request.clone().send().await.during(CALL);
+        let answer = world.pace.call(Bucket::Others, calls, ask).await?;
         for one in answer.scaling_policies() {
             found.entry(one.resource_id().to_owned()).or_default().push(policy(one));
         }
@@ -147,15 +149,15 @@ fn of_custom(custom: &CustomizedMetricSpecification, own: &str) -> Metric {
 
 /// The alarms of policies by name, a hundred per call, and how many calls that took.
 pub(crate) async fn read_alarms(
-    clients: &Clients,
+    world: &World,
     policies: &Policies,
 ) -> (BTreeMap<String, Reading<Option<PolicyAlarm>>>, usize) {
     let of_policy = policies.values().filter_map(Reading::known).flatten().flat_map(|policy| &policy.alarms);
     let names: Vec<String> = of_policy.collect::<BTreeSet<_>>().into_iter().cloned().collect();
     let (mut found, mut calls) = (BTreeMap::new(), 0);
     for names in names.chunks(ALARMS) {
-        calls += 1;
-        match alarms::of_policies(&clients.cloudwatch, names).await {
+        let ask = async || alarms::of_policies(&world.clients.cloudwatch, names).await;
+        match world.pace.call(Bucket::Alarms, &mut calls, ask).await {
             Ok(mut readings) => found
                 .extend(names.iter().map(|name| (name.clone(), readings.remove(name).unwrap_or(Reading::Known(None))))),
             Err(failure) => {

@@ -6,13 +6,16 @@ use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, Se
 use shared::ids::{ServiceName, TargetGroupArn};
 use shared::observation::{Ask, Reading, ScalingReading};
 use shared::ports::{Clock, Observer, Record, Store};
-use shared::scaling::{self, Counts, Judged, Load, Memory, Policy, Role, Sight, Subject};
+use serde::{Deserialize, Serialize};
+use shared::scaling::{self, Counts, Judged, Load, Memory, Policy, Role, Scheduled, Sight, Subject};
 use shared::time::Time;
 use tokio::task::JoinSet;
 
 use crate::clock::SystemClock;
 use crate::count::count;
 use crate::load::Wanted;
+use crate::pace::Bucket;
+use crate::schedules::Schedules;
 use crate::store::Table;
 use crate::world::World;
 
@@ -49,13 +52,20 @@ pub struct Round {
     pub calls: usize,
 }
 
-/// Scaling policies by resource (`service/CLUSTER/SERVICE`).
-pub type Known = BTreeMap<String, Reading<Vec<Policy>>>;
+/// What is known before a round: what AWS lists for a whole account, ten or fifty in a page, is listed once for all its parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// Scaling policies by resource (`service/CLUSTER/SERVICE`).
+    pub policies: BTreeMap<String, Reading<Vec<Policy>>>,
+    /// Scheduled actions by resource; none: not known yet.
+    #[serde(default)]
+    pub scheduled: Option<Reading<Schedules>>,
+}
 
 type Place = (String, String);
 
-/// Looks at these services. One that cannot be read keeps nobody from the others. What is known of their policies already is taken
-/// as it is.
+/// Looks at these services. One that cannot be read keeps nobody from the others. What is known already is taken as it is.
 pub async fn round(world: &World, table: &Table, services: &[ServiceName], known: &Known) -> Round {
     let mut round = Round::default();
     let mut loaded = Vec::new();
@@ -80,10 +90,11 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         live.map(|subject| resource(&place(&found.record, subject)))
     });
     let live: BTreeSet<String> = live.collect();
-    let (counts, targets, policies) = tokio::join!(
+    let (counts, targets, policies, scheduled) = tokio::join!(
         read_counts(world, &places),
         read_targets(world, &places),
-        crate::policies::read(&world.clients, &live, known)
+        crate::policies::read(world, &live, &known.policies),
+        read_schedules(world, &live, known)
     );
     // What is at rest uses nothing, and of what cannot be read it says nothing.
     let wanted = loaded.iter().flat_map(|(_, found)| {
@@ -96,8 +107,8 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
     });
     let wanted: Vec<Wanted> = wanted.collect();
     let (alarms, loads) =
-        tokio::join!(crate::policies::read_alarms(&world.clients, &policies.0), crate::load::read(world, &wanted, at));
-    round.calls = counts.1 + targets.1 + policies.1 + alarms.1 + loads.1;
+        tokio::join!(crate::policies::read_alarms(world, &policies.0), crate::load::read(world, &wanted, at));
+    round.calls = counts.1 + targets.1 + policies.1 + scheduled.1 + alarms.1 + loads.1;
     let places = wanted.into_iter().map(|one| (one.cluster, one.service));
     let loads: BTreeMap<Place, Load> = places.zip(loads.0).collect();
     for (service, found) in loaded {
@@ -124,6 +135,11 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
             services: subjects.iter().filter_map(of).collect(),
             targets: subjects.iter().filter_map(target_of).collect(),
             alarms: named.filter_map(|name| Some((name.clone(), alarms.0.get(name)?.clone()))).collect(),
+            scheduled: subjects
+                .iter()
+                .filter(|subject| subject.role == Role::Live)
+                .map(|subject| (subject.service.clone(), schedule(&scheduled.0, &resource(&pick(subject).1))))
+                .collect(),
             policies,
             loads: subjects
                 .iter()
@@ -169,6 +185,7 @@ async fn one(world: &World, table: &Table, service: &ServiceName) -> Result<Load
         None => {
             // It has never been deployed by Flipback: its routes tell which colour is live.
             let ask = Ask { routes: true, services: true, ..Ask::default() };
+            tokio::join!(world.pace.turn(Bucket::Services), world.pace.turn(Bucket::Balancers));
             let seen = world.observe(&record.config, &ask, SystemClock.now()).await;
             scaling::subjects(&record.config, &record.status, scaling::live(&seen)).unwrap_or_default()
         }
@@ -184,8 +201,8 @@ async fn read_counts(world: &World, places: &BTreeSet<Place>) -> (BTreeMap<Place
     let (mut found, mut calls) = (BTreeMap::new(), 0);
     for (cluster, names) in clusters {
         for names in names.chunks(SERVICES) {
-            calls += 1;
-            let readings = match crate::services::described(&world.clients.ecs, cluster, names, counts).await {
+            let ask = async || crate::services::described(&world.clients.ecs, cluster, names, counts).await;
+            let readings = match world.pace.call(Bucket::Services, &mut calls, ask).await {
                 Ok(readings) => readings,
                 Err(failure) if failure.code.as_deref() == Some("ClusterNotFoundException") => {
                     names.iter().map(|_| Reading::Known(None)).collect()
@@ -199,6 +216,24 @@ async fn read_counts(world: &World, places: &BTreeSet<Place>) -> (BTreeMap<Place
     (found, calls)
 }
 
+async fn read_schedules(world: &World, live: &BTreeSet<String>, known: &Known) -> (Reading<Schedules>, usize) {
+    let mut calls = 0;
+    let found = match &known.scheduled {
+        Some(known) => known.clone(),
+        None if live.is_empty() => Reading::Known(Schedules::new()),
+        None => crate::schedules::read(world, &mut calls).await,
+    };
+    (found, calls)
+}
+
+/// The scheduled actions of one resource.
+fn schedule(all: &Reading<Schedules>, resource: &str) -> Reading<Vec<Scheduled>> {
+    match all {
+        Reading::Known(all) => Reading::Known(all.get(resource).cloned().unwrap_or_default()),
+        Reading::Unknown(why) => Reading::Unknown(why.clone()),
+    }
+}
+
 async fn read_targets(
     world: &World,
     places: &BTreeSet<Place>,
@@ -206,10 +241,10 @@ async fn read_targets(
     let (mut found, mut calls) = (BTreeMap::new(), 0);
     let all: Vec<&Place> = places.iter().collect();
     for places in all.chunks(TARGETS) {
-        calls += 1;
         let id = |(cluster, service): &Place| crate::scaling::resource(cluster, service);
-        let answer =
-            crate::scaling::describe(&world.clients.scaling, places.iter().map(|place| id(place)).collect()).await;
+        let ids: Vec<String> = places.iter().map(|place| id(place)).collect();
+        let ask = async || crate::scaling::describe(&world.clients.scaling, ids.clone()).await;
+        let answer = world.pace.call(Bucket::Others, &mut calls, ask).await;
         found.extend(places.iter().map(|&place| {
             let reading = match &answer {
                 Ok(targets) => Reading::Known(targets.get(&id(place)).copied()),

@@ -6,6 +6,7 @@ use shared::rollout::Margins;
 
 use crate::clients::Clients;
 use crate::clock::Anchors;
+use crate::pace::Pace;
 use crate::requests::Balancers;
 
 /// Reads and changes what belongs to a service. It decides nothing. Cheap to clone; clones share what they remember.
@@ -15,12 +16,20 @@ pub struct World {
     pub(crate) margins: Margins,
     pub(crate) anchors: Arc<Anchors>,
     pub(crate) balancers: Arc<Balancers>,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl World {
     /// A world read and changed through these clients.
     #[must_use]
     pub fn new(clients: Clients, margins: Margins) -> World {
-        World { clients, margins, anchors: Arc::default(), balancers: Arc::default() }
+        World { clients, margins, anchors: Arc::default(), balancers: Arc::default(), pace: Arc::default() }
+    }
+
+    /// As the only one that checks scaling now: it takes the whole share of AWS's rates that a round has.
+    #[must_use]
+    pub fn alone(mut self) -> World {
+        self.pace = Arc::new(Pace::among(1));
+        self
     }
 }

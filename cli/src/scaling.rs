@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::World;
-use aws::round::{Checked, round};
+use aws::round::{Checked, Known, round};
 use serde::Serialize;
 use shared::ids::ServiceName;
 use shared::observation::{Reading, Suspended};
@@ -100,8 +100,8 @@ pub(crate) async fn run(args: &args::Scaling, installation: &Installation, out: 
         }
         None => installation.table.services().await?,
     };
-    let world = World::new(installation.clients.clone(), Margins::default());
-    let seen = round(&world, &installation.table, &services, &BTreeMap::new()).await;
+    let world = World::new(installation.clients.clone(), Margins::default()).alone();
+    let seen = round(&world, &installation.table, &services, &Known::default()).await;
     let now = now();
     let mut reports: Vec<Report> =
         seen.checked.iter().map(|(service, checked)| report(service, checked, now)).collect();
@@ -362,6 +362,7 @@ mod tests {
                 .map(|(name, role)| (name, Reading::Known(Some(counts(role)))))
                 .collect(),
             targets: subjects.iter().map(each).map(|(name, role)| (name, Reading::Known(Some(target(role))))).collect(),
+            scheduled: [(subjects[0].service.clone(), Reading::Known(Vec::new()))].into(),
             policies: [(subjects[0].service.clone(), Reading::Known(vec![policy]))].into(),
             alarms: ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into(),
             loads: [(subjects[0].service.clone(), load)].into(),

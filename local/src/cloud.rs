@@ -6,6 +6,7 @@ use crate::events::{Bus, Rule};
 use crate::faults::{Fault, FaultCount, FaultRefused, Faults};
 use crate::functions::{self, Function, FunctionLog, LogLine, LogSink};
 use crate::inner::{CallHook, Inner, SnsMessage};
+use crate::limits::Limits;
 use crate::options::{Functions, Options};
 use crate::record::Recorder;
 use crate::slack::{Slack, SlackPost};
@@ -72,7 +73,7 @@ impl Cloud {
             tasks,
             world: Mutex::new(World::new(settings)),
             balancers: Balancers::default(),
-            servers: Servers::default(),
+            servers: Servers::new(options.sockets),
             slack: Slack::default(),
             log: FunctionLog::default(),
             bus: OnceLock::new(),
@@ -80,6 +81,7 @@ impl Cloud {
             events: Mutex::new(VecDeque::new()),
             sns: Mutex::new(VecDeque::new()),
             faults: Faults::default(),
+            limits: Limits::new(options.answering),
             hook: Mutex::new(None),
             calls: Mutex::new(BTreeMap::new()),
             order: Mutex::new(()),

@@ -6,6 +6,7 @@ use crate::events::Bus;
 use crate::faults::{Fault, FaultCount, FaultRefused, Faults};
 use crate::functions::{Function, FunctionLog};
 use crate::http::HttpClient;
+use crate::limits::Limits;
 use crate::lock;
 use crate::record::Recorder;
 use crate::slack::Slack;
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     pub(crate) events: Mutex<VecDeque<Value>>,
     pub(crate) sns: Mutex<VecDeque<SnsMessage>>,
     pub(crate) faults: Faults,
+    pub(crate) limits: Limits,
     pub(crate) hook: Mutex<Option<CallHook>>,
     pub(crate) calls: Mutex<BTreeMap<String, u64>>,
     /// Held while what happened is acted on, so that it is acted on in order.

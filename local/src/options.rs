@@ -1,5 +1,6 @@
 //! What a local cloud is started with.
 
+use crate::limits::Answering;
 use model::Settings;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,6 +39,10 @@ pub struct Options {
     /// After a failed invocation its messages come back after this instead of their queue's visibility timeout, which still
     /// holds while the invocation runs; absent is as on AWS.
     pub redelivery: Option<Duration>,
+    /// How the functions' calls are answered.
+    pub answering: Answering,
+    /// Tasks really listen, and are asked for their health; else what their manners say is known without: for thousands of them.
+    pub sockets: bool,
     /// Write every API call to `calls.jsonl` in this directory, as it was on the wire.
     pub record: Option<PathBuf>,
 }
@@ -55,6 +60,8 @@ impl Default for Options {
             function_env: BTreeMap::new(),
             schedule_speed: 1,
             redelivery: None,
+            answering: Answering::default(),
+            sockets: true,
             record: None,
         }
     }

@@ -2,6 +2,7 @@
 //! scaling and schedules are kept and shown only. [`World::scale`] acts from outside.
 
 mod policies;
+mod scheduled;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ const DIMENSION: &str = "ecs:service:DesiredCount";
 pub(crate) struct AutoScaling {
     targets: BTreeMap<String, Target>,
     policies: BTreeMap<(String, String), Value>,
+    scheduled: BTreeMap<(String, String), Value>,
     /// Newest first.
     activities: Vec<Value>,
     /// By resource, when a policy moved it last.
@@ -91,6 +93,7 @@ impl World {
                 let resource = input.str("ResourceId")?;
                 self.autoscaling.targets.remove(resource).ok_or_else(|| absent(resource))?;
                 self.remove_policies_of(resource);
+                self.autoscaling.scheduled.retain(|(of, _), _| of != resource);
                 Ok(json!({}))
             }
             "DescribeScalableTargets" => self.describe_scalable_targets(input),
@@ -98,7 +101,9 @@ impl World {
             "DeleteScalingPolicy" => self.delete_scaling_policy(input),
             "DescribeScalingPolicies" => self.describe_scaling_policies(input),
             "DescribeScalingActivities" => self.describe_scaling_activities(input),
-            "DescribeScheduledActions" => Ok(json!({ "ScheduledActions": [] })),
+            "PutScheduledAction" => self.put_scheduled_action(call, input),
+            "DeleteScheduledAction" => self.delete_scheduled_action(input),
+            "DescribeScheduledActions" => self.describe_scheduled_actions(input),
             "ListTagsForResource" => {
                 let tags = self.autoscaling.tags.get(input.str("ResourceARN")?).cloned().unwrap_or_default();
                 Ok(json!({ "Tags": tags }))

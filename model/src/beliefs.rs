@@ -99,6 +99,7 @@ beliefs! {
     65 rollback_successful_means_back: "ROLLBACK_SUCCESSFUL is shown only when everything is back.",
     66 who_went_back_is_told: "A rollback's reason, its alarms or its circuit breaker tell whether ECS itself went back.",
     67 rolling_stays_in_its_group: "A ROLLING deployment, and its way back, stay in the target groups that have the traffic.",
+    74 unhealthy_wait_for_healthy_ones: "ECS stops an unhealthy task when its replacement is healthy, not as soon as it runs.",
 }
 
 /// How far things go beyond what is believed where a belief is turned over, in milliseconds.

@@ -130,10 +130,9 @@ async fn what_cannot_be_read_opens_and_closes_nothing() -> Result {
     scene.end().await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_services_than_one_look_takes_are_checked_in_parts() -> Result {
-    let scene = Scene::start(&[]).await?;
-    let names: Vec<ServiceName> = (0..120).map(|n| ServiceName::from(format!("many-{n:03}"))).collect();
+/// So many configured services, none of whose ECS services is there.
+async fn many(scene: &Scene, count: usize) -> Result<Vec<ServiceName>> {
+    let names: Vec<ServiceName> = (0..count).map(|n| ServiceName::from(format!("many-{n:03}"))).collect();
     for name in &names {
         let yaml = format!(
             "version: 1\nservices:\n  - name: {name}\n    cluster: tests\n    image: {{ repository: {name}, tags: {{ semver: '*' }} }}\n    \
@@ -143,6 +142,43 @@ async fn more_services_than_one_look_takes_are_checked_in_parts() -> Result {
             scene.table.apply_config(&config, "test").await?;
         }
     }
+    Ok(names)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_that_is_not_done_yet_is_finished_before_the_next() -> Result {
+    let scene = Scene::start(&[]).await?;
+    let names = many(&scene, 350).await?;
+    // Two parts are at work for some seconds, and others wait meanwhile.
+    scene.cloud.add_fault(Fault {
+        caller: "check-scaling".to_owned(),
+        service: "ecs".to_owned(),
+        operation: "DescribeServices".to_owned(),
+        when: FaultWhen::first(2),
+        effect: FaultEffect::AnswerLate(Duration::from_secs(6)),
+    })?;
+    for _ in 0..2 {
+        check(&scene).await?;
+    }
+    let logged = |text: &str| scene.cloud.function_log().iter().filter(|line| line.line.contains(text)).count();
+    ensure!(logged("no other is begun") > 0, "a second round is begun before the first is done");
+    for _ in 0..300 {
+        let mut seen = 0;
+        for name in &names {
+            seen += usize::from(!scene.table.scaling_memory(name).await?.0.open.is_empty());
+        }
+        if seen == names.len() {
+            return scene.end().await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    anyhow::bail!("the first round is never done")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_services_than_one_look_takes_are_checked_in_parts() -> Result {
+    let scene = Scene::start(&[]).await?;
+    let names = many(&scene, 120).await?;
     // None of their ECS services is there, and that is found in the second round.
     let looks = async |wanted: u32| -> Result {
         check(&scene).await?;

@@ -96,6 +96,7 @@ const SERVICES: &[(&str, &[&str], &[&str])] = &[
         &["application-autoscaling"],
         &[
             "DeleteScalingPolicy",
+            "DeleteScheduledAction",
             "DeregisterScalableTarget",
             "DescribeScalableTargets",
             "DescribeScalingActivities",
@@ -103,6 +104,7 @@ const SERVICES: &[(&str, &[&str], &[&str])] = &[
             "DescribeScheduledActions",
             "ListTagsForResource",
             "PutScalingPolicy",
+            "PutScheduledAction",
             "RegisterScalableTarget",
         ],
     ),

@@ -6,7 +6,7 @@ use crate::inner::Inner;
 use crate::lock;
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response, header::HeaderValue};
-use model::TaskPlan;
+use model::{Millis, ProbeResult, TaskPlan};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +29,8 @@ pub(crate) struct Servers {
     serving: Mutex<BTreeMap<String, Serving>>,
     /// Targets whose own address could not be bound, and where they listen instead.
     elsewhere: Mutex<BTreeMap<(String, u16), SocketAddr>>,
+    /// By address, where tasks do not listen.
+    silent: Option<Mutex<BTreeMap<String, TaskPlan>>>,
 }
 
 /// One task: its plan, and how many requests it has answered.
@@ -38,7 +40,25 @@ struct Task {
 }
 
 impl Servers {
+    /// With sockets, tasks listen and answer.
+    pub(crate) fn new(sockets: bool) -> Servers {
+        Servers { silent: (!sockets).then(Mutex::default), ..Servers::default() }
+    }
+
+    /// What a task that does not listen would say to a health check; none: tasks do.
+    pub(super) fn would_say(&self, target_id: &str, now: Millis) -> Option<ProbeResult> {
+        let silent = lock(self.silent.as_ref()?);
+        let plan = silent.get(target_id);
+        Some(plan.map_or(ProbeResult::Refused, |plan| {
+            ProbeResult::Status(plan.manners.health(now.saturating_sub(plan.started_at)))
+        }))
+    }
+
     pub(crate) fn start(&self, inner: &Arc<Inner>, plan: TaskPlan) {
+        if let Some(silent) = &self.silent {
+            lock(silent).insert(plan.ip.clone(), plan);
+            return;
+        }
         let stop = watch::Sender::new(false);
         let (task_id, ip) = (plan.task_id.clone(), plan.ip.clone());
         let ports = if plan.ports.is_empty() { vec![plan.port] } else { plan.ports.clone() };
@@ -63,6 +83,9 @@ impl Servers {
     }
 
     pub(crate) fn stop(&self, task_id: &str) {
+        if let Some(silent) = &self.silent {
+            lock(silent).retain(|_, plan| plan.task_id != task_id);
+        }
         if let Some(serving) = lock(&self.serving).remove(task_id) {
             serving.stop.send_replace(true);
             let mut elsewhere = lock(&self.elsewhere);

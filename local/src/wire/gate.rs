@@ -34,6 +34,9 @@ where
     P: Future<Output = Response<Body>> + Send + 'static,
 {
     inner.seen_call(&caller.name, service, operation, Moment::Before);
+    if caller.name.starts_with("function:") && !inner.limits.admit(service, operation).await {
+        return refuse(&throttled(service));
+    }
     let watched = {
         let (inner, name) = (inner.clone(), caller.name.clone());
         let (service, operation) = (service.to_owned(), operation.to_owned());

@@ -79,7 +79,8 @@ impl World {
 
         let live = views.iter().filter(|v| v.live).count();
         let useful: Vec<&View> = views.iter().filter(|v| v.primary && v.live && !v.unhealthy).collect();
-        let useful_running = useful.iter().filter(|v| v.running).count();
+        let waits = self.core.settings.beliefs.unhealthy_wait_for_healthy_ones;
+        let replaced = useful.iter().filter(|v| if waits { v.healthy } else { v.running }).count() >= desired;
         let mut stops: Vec<(String, String)> = Vec::new();
         let halted = rollout == Rollout::Failed;
         let want = if halted { 0 } else { desired.saturating_sub(useful.len()) };
@@ -92,9 +93,10 @@ impl World {
             let reason = format!("Scaling activity initiated by (deployment {primary_id})");
             stops.extend(surplus.iter().take(useful.len() - desired).map(|v| (v.id.clone(), reason.clone())));
         }
-        // The unhealthy go when their replacement runs, or when there is no room for one beside them.
+        // The unhealthy go when their replacements are healthy, or when there is no room for one beside them (ECS developer guide,
+        // "Amazon ECS services").
         for view in views.iter().filter(|v| v.primary && v.unhealthy) {
-            if desired == 0 || useful_running >= desired || (want > 0 && room == 0) {
+            if desired == 0 || replaced || (want > 0 && room == 0) {
                 stops.push((view.id.clone(), self.unhealthy_reason(&view.id)));
             }
         }

@@ -16,7 +16,14 @@ impl HealthState {
     }
 }
 
+const REGISTERING: &str = "Elb.RegistrationInProgress";
+
 impl Target {
+    /// The load balancer does not know it yet: no check was sent.
+    pub(super) fn registering(&self) -> bool {
+        self.reason == REGISTERING
+    }
+
     /// A target of a group that no rule names.
     pub(super) fn new() -> Target {
         Target {
@@ -33,7 +40,7 @@ impl Target {
     /// Its group is in use: checks begin.
     pub(super) fn enter(&mut self, first_probe: Millis) {
         self.state = HealthState::Initial;
-        self.reason = "Elb.RegistrationInProgress";
+        self.reason = REGISTERING;
         self.description = "Target registration is in progress".to_owned();
         self.passed = 0;
         self.failed = 0;
@@ -163,7 +170,7 @@ impl World {
                     continue;
                 }
                 target.next_probe = Some(now + interval.max(1));
-                if target.reason == "Elb.RegistrationInProgress" {
+                if target.registering() {
                     self.core.touch(Area::Targets);
                     target.reason = "Elb.InitialHealthChecking";
                     target.description = "Initial health checks in progress".to_owned();

@@ -1,7 +1,7 @@
 //! Requests: where they go, how they are counted.
 
 use super::actions::{Gate, Last, Unauthenticated};
-use super::{Elb, HealthState, Plan, Rule, TargetGroup};
+use super::{Elb, HealthState, Plan, Rule, Target, TargetGroup};
 use crate::cloudwatch::Sample;
 use crate::ecs::Ecs;
 use crate::{Answered, Beliefs, Happening, Manners, Millis, RequestHead, Route, StickyCookie, World};
@@ -12,16 +12,18 @@ impl TargetGroup {
         let turn = self.turn;
         self.turn = self.turn.wrapping_add(1);
         let healthy = self.targets.values().filter(|target| target.state == HealthState::Healthy).count();
-        let serves = |state: HealthState| match state {
+        let serves = |target: &Target| match target.state {
             HealthState::Healthy => true,
+            // While it is being registered the load balancer does not know it yet.
+            HealthState::Initial if target.registering() => false,
             HealthState::Unhealthy | HealthState::Initial => healthy == 0 && beliefs.unhealthy_group_fails_open,
             HealthState::Unused | HealthState::Draining => false,
         };
         let count = match healthy {
-            0 => self.targets.values().filter(|target| serves(target.state)).count(),
+            0 => self.targets.values().filter(|target| serves(target)).count(),
             some => some,
         };
-        let mut open = self.targets.iter().filter(|(_, target)| serves(target.state));
+        let mut open = self.targets.iter().filter(|(_, target)| serves(target));
         let ((id, port), _) = open.nth(turn.checked_rem(count)?)?;
         Some((id.as_str(), *port))
     }

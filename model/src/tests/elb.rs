@@ -313,3 +313,18 @@ fn a_group_without_a_healthy_target_routes_to_all_of_them_unless_believed_otherw
     stage.world.settings_mut().beliefs.unhealthy_group_fails_open = false;
     assert!(matches!(stage.world.route(&listener, &head("/"), now), Route::NoTarget { status: 503, .. }));
 }
+
+#[test]
+fn while_sick_tasks_are_replaced_users_meet_no_target_that_is_still_being_registered() {
+    let failed = |waits: bool| {
+        let mut stage = Stage::new();
+        stage.world.settings_mut().beliefs.unhealthy_wait_for_healthy_ones = waits;
+        stage.push("v2", "unhealthy after=6s");
+        stage.define("v2");
+        let blue = stage.blue.clone();
+        stage.service("blue", &blue, json!({ "taskDefinition": "api:2" }));
+        stage.pass_with(20_000, 3).into_iter().filter(|status| *status >= 500).count()
+    };
+    assert_eq!(failed(true), 0, "the sick ones stay until others are healthy");
+    assert!(failed(false) > 0, "nobody can answer between the sick ones and the others");
+}

@@ -9,6 +9,7 @@ mod load;
 mod memory;
 mod past;
 mod policy;
+mod scheduled;
 mod sight;
 mod trouble;
 mod words;
@@ -19,6 +20,7 @@ pub use load::{Load, PERIODS, Point, Series, window};
 pub use memory::{Memory, News, Open};
 pub use past::{Past, Step};
 pub use policy::{Level, Metric, Moves, Policy, PolicyAlarm};
+pub use scheduled::Scheduled;
 pub use sight::{Counts, Sight, Subject, live, subjects};
 pub use trouble::{AlarmTrouble, Differs, Trouble};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Load, Policy, PolicyAlarm, Role};
+use super::{Load, Policy, PolicyAlarm, Role, Scheduled};
 use crate::config::ServiceConfig;
 use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading, ScalingReading};
@@ -57,6 +57,9 @@ pub struct Sight {
     /// Their scaling policies; what is not there was not read.
     #[serde(default)]
     pub policies: BTreeMap<String, Reading<Vec<Policy>>>,
+    /// Their scheduled actions; what is not there was not read.
+    #[serde(default)]
+    pub scheduled: BTreeMap<String, Reading<Vec<Scheduled>>>,
     /// The alarms of those, by name; none: there is none of this name.
     #[serde(default)]
     pub alarms: BTreeMap<String, Reading<Option<PolicyAlarm>>>,

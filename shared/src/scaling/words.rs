@@ -181,7 +181,7 @@ impl fmt::Display for Finding {
                 suspended(*flags)
             ),
             What::NoPolicy => {
-                write!(f, "{service} has a scalable target and no policy: only people and schedules change its count")
+                write!(f, "{service} has a scalable target and no policy or schedule: only people change its count")
             }
             What::OtherTarget { differs } => {
                 let each: Vec<String> = differs.iter().map(ToString::to_string).collect();

@@ -211,6 +211,7 @@ impl Day {
                     .flat_map(|policy| &policy.alarms)
                     .map(|name| (name.clone(), Reading::Known(alarms.get(name).cloned())))
                     .collect(),
+                scheduled: [(service.clone(), Reading::Known(Vec::new()))].into(),
                 policies: [(service.clone(), Reading::Known(own))].into(),
                 loads: [(service.clone(), load)].into(),
             };

@@ -170,7 +170,17 @@ class Script:
         assert self.call("autoscaling", "PutScalingPolicy", **TARGET, **policy)["PolicyARN"]
         assert self.call("autoscaling", "DescribeScalingPolicies", ServiceNamespace="ecs")["ScalingPolicies"]
         self.call("autoscaling", "DescribeScalingActivities", ServiceNamespace="ecs")
-        self.call("autoscaling", "DescribeScheduledActions", ServiceNamespace="ecs")
+        night = dict(ScheduledActionName="night", Schedule="cron(0 22 * * ? *)", Timezone="Europe/Berlin",
+                     ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 2})
+        self.call("autoscaling", "PutScheduledAction", **TARGET, **night)
+        self.call("autoscaling", "PutScheduledAction", **TARGET, ScheduledActionName="night",
+                  ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 3})
+        [action] = self.call("autoscaling", "DescribeScheduledActions", ServiceNamespace="ecs")["ScheduledActions"]
+        assert action["Schedule"] == night["Schedule"] and action["ScalableTargetAction"]["MaxCapacity"] == 3
+        self.call("autoscaling", "DeleteScheduledAction", **TARGET, ScheduledActionName="night")
+        self.refused("ObjectNotFoundException", "autoscaling", "DeleteScheduledAction", **TARGET, ScheduledActionName="night")
+        self.refused("ValidationException", "autoscaling", "PutScheduledAction", **TARGET, ScheduledActionName="never",
+                     ScalableTargetAction={"MinCapacity": 1})
         self.call("autoscaling", "ListTagsForResource", ResourceARN=target["ScalableTargetARN"])
         self.refused("ObjectNotFoundException", "autoscaling", "DeregisterScalableTarget",
                      **TARGET | {"ResourceId": f"service/{CLUSTER}/nobody"})

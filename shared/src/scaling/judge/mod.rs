@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use load::OF_LOAD;
 use policies::OF_POLICIES;
 
+use super::scheduled::Schedule;
 use super::{Counts, Finding, FindingKind, Moves, Past, Role, Sight, Step, Subject, What};
 use crate::config::ServiceConfig;
 use crate::observation::{AlarmState, Reading, ScalingReading, Suspended};
@@ -79,7 +80,16 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
     }
     match sight.targets.get(&subject.service) {
         Some(Reading::Known(Some(target))) => {
-            bounds(config, target, counts, above(subject, sight), &mut find);
+            let scheduled = sight.scheduled.get(&subject.service);
+            let schedule = scheduled.and_then(Reading::known).map(|actions| Schedule(actions));
+            bounds(config, target, schedule, &mut find);
+            count(target, counts, above(subject, sight), &mut find);
+            if schedule.is_none() {
+                unknown.extend(OF_SCHEDULES);
+            }
+            if let Some(Reading::Unknown(why)) = scheduled {
+                unread = unread.or(Some(why));
+            }
             if counts.is_none() {
                 unknown.extend(OF_BOTH);
             }
@@ -90,7 +100,7 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
             }
             match sight.policies.get(&subject.service) {
                 Some(Reading::Known(all)) => {
-                    let (found, not_known) = policies::judge(config, subject, target, counts, all, sight);
+                    let (found, not_known) = policies::judge(config, subject, target, schedule, counts, all, sight);
                     found.into_iter().for_each(&mut find);
                     unknown.extend(not_known);
                     unread = unread.or(policies::unread(all, sight));
@@ -196,25 +206,29 @@ const OF_TARGETS: [FindingKind; 8] = [
 /// What a scalable target and the count tell together.
 const OF_BOTH: [FindingKind; 3] = [FindingKind::MaxBelowDesired, FindingKind::BelowMin, FindingKind::AtMax];
 
-fn bounds(
-    config: &ServiceConfig,
-    target: &ScalingReading,
-    counts: Option<&Counts>,
-    above: Option<&str>,
-    find: &mut impl FnMut(What),
-) {
+/// What a scheduled action may be the reason for.
+const OF_SCHEDULES: [FindingKind; 4] =
+    [FindingKind::OtherBounds, FindingKind::MinIsMax, FindingKind::MinZero, FindingKind::NoPolicy];
+
+/// Without the schedule nothing is said of the bounds.
+fn bounds(config: &ServiceConfig, target: &ScalingReading, schedule: Option<Schedule<'_>>, find: &mut impl FnMut(What)) {
+    let Some(schedule) = schedule else { return };
     let ScalingReading { min, max, .. } = *target;
     let (wanted_min, wanted_max) = (config.scaling.min.unwrap_or(min), config.scaling.max.unwrap_or(max));
-    let other = (min, max) != (wanted_min, wanted_max);
+    let other = !schedule.explains((min, max), (wanted_min, wanted_max));
     if other {
         find(What::OtherBounds { min, max, wanted_min, wanted_max });
     }
-    // What its team wrote is meant.
-    if min == max && !(config.scaling.min == config.scaling.max && config.scaling.min.is_some()) {
+    // What its team wrote, or schedules, is meant.
+    if min == max && !(config.scaling.min == config.scaling.max && config.scaling.min.is_some()) && !schedule.moves() {
         find(What::MinIsMax { bound: max });
-    } else if min == 0 && config.scaling.min != Some(0) && !other {
+    } else if min == 0 && config.scaling.min != Some(0) && !other && !schedule.moves_min() {
         find(What::MinZero { max });
     }
+}
+
+fn count(target: &ScalingReading, counts: Option<&Counts>, above: Option<&str>, find: &mut impl FnMut(What)) {
+    let ScalingReading { min, max, .. } = *target;
     let Some(counts) = counts else { return };
     if counts.desired > max {
         find(What::MaxBelowDesired { desired: counts.desired, max });

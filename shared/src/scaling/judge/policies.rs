@@ -1,5 +1,6 @@
 //! Whether something moves the count, by what the team asked for, and whether it can.
 
+use super::super::scheduled::Schedule;
 use super::super::{AlarmTrouble, Counts, Differs, FindingKind, Metric, Moves, Policy, Sight, Subject, Trouble, What};
 use crate::config::ServiceConfig;
 use crate::observation::{AlarmState, Reading, ScalingReading};
@@ -22,6 +23,7 @@ pub(super) fn judge(
     config: &ServiceConfig,
     subject: &Subject,
     target: &ScalingReading,
+    schedule: Option<Schedule<'_>>,
     counts: Option<&Counts>,
     policies: &[Policy],
     sight: &Sight,
@@ -30,7 +32,9 @@ pub(super) fn judge(
     let differs = differs(config, policies);
     // Steps without an alarm are never taken.
     let idle = |policy: &Policy| policy.moves == Moves::Steps && policy.alarms.is_empty();
-    if policies.iter().all(idle) && differs.is_empty() && target.min < target.max {
+    // A schedule that moves the bounds moves the count.
+    let scheduled = schedule.is_none_or(|schedule| schedule.moves());
+    if policies.iter().all(idle) && differs.is_empty() && target.min < target.max && !scheduled {
         found.push(What::NoPolicy);
     }
     if !differs.is_empty() {

@@ -3,6 +3,7 @@
 mod load;
 mod past;
 mod policies;
+mod scheduled;
 
 use super::*;
 use crate::config::{ServiceConfig, parse};
@@ -33,7 +34,8 @@ fn sight(counts: Counts, target: Option<ScalingReading>) -> Sight {
     Sight {
         at: NOW,
         services: [(name.clone(), Reading::Known(Some(counts)))].into(),
-        targets: [(name, Reading::Known(target))].into(),
+        targets: [(name.clone(), Reading::Known(target))].into(),
+        scheduled: [(name, Reading::Known(Vec::new()))].into(),
         policies: BTreeMap::new(),
         alarms: BTreeMap::new(),
         loads: BTreeMap::new(),
@@ -153,6 +155,7 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
             (name(Colour::Green), Reading::Known(Some(ScalingReading { min, max: 10, suspended }))),
         ]
         .into(),
+        scheduled: [(name(Colour::Blue), Reading::Known(Vec::new()))].into(),
         policies: BTreeMap::new(),
         loads: BTreeMap::new(),
         alarms: BTreeMap::new(),

@@ -67,6 +67,12 @@ def scaling_policies(s):
     s.ask("application-autoscaling.PutScalingPolicy", PolicyName="lost", PolicyType="TargetTrackingScaling",
           **{**SHOP, "ResourceId": "service/prod/nobody"}, TargetTrackingScalingPolicyConfiguration=TRACKING)
     s.call("application-autoscaling.DescribeScheduledActions", ServiceNamespace="ecs")
+    s.call("application-autoscaling.PutScheduledAction", ScheduledActionName="night", Schedule="cron(0 22 * * ? *)", **SHOP,
+           ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 2})
+    s.call("application-autoscaling.DescribeScheduledActions", ServiceNamespace="ecs")
+    s.call("application-autoscaling.DeleteScheduledAction", ScheduledActionName="night", **SHOP)
+    s.ask("application-autoscaling.DeleteScheduledAction", ScheduledActionName="night", **SHOP)
+    s.call("application-autoscaling.DescribeScheduledActions", ServiceNamespace="ecs")
     # Deregistering takes the policies along.
     s.call("application-autoscaling.DeregisterScalableTarget", **SHOP)
     s.call("application-autoscaling.DescribeScalingPolicies", ServiceNamespace="ecs")

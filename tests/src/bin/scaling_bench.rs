@@ -1,0 +1,321 @@
+//! How the scheduled check of scaling grows with the number of services: calls, memory and time of a round, through the real
+//! function over the real wire, where the local cloud answers after 20 ms and refuses what is beyond AWS's rates. See
+//! docs/scaling-bench.md.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use aws::{Clients, Table};
+use clap::Parser;
+use local::{Answering, CallSeen, Cloud, Functions, LogLine, Moment, Options};
+use model::{Service, Settings};
+use serde_json::{Value, json};
+use shared::ids::{Colour, ServiceName};
+use shared::ports::{HistoryEntry, Save, Store as _};
+use shared::rollout::Settled;
+use shared::time::Time;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Measures rounds of check-scaling over so many services with two colours each, a target tracking policy on either.
+#[derive(Debug, Parser)]
+#[command(name = "scaling_bench", max_term_width = 120)]
+struct Args {
+    /// How many services (repeatable)
+    #[arg(long = "services", value_name = "N", default_values_t = [100, 1_000, 10_000])]
+    services: Vec<usize>,
+    /// How many rounds; the first one of a fresh function learns which load balancers there are
+    #[arg(long, default_value_t = 2)]
+    rounds: usize,
+    /// Milliseconds until AWS answers
+    #[arg(long, default_value_t = 20)]
+    latency: u64,
+    /// AWS answers whatever is asked, however often
+    #[arg(long)]
+    no_rates: bool,
+    /// The directory of the functions' binaries (default: beside this program)
+    #[arg(long, value_name = "DIR")]
+    functions: Option<PathBuf>,
+}
+
+/// Rules of a load balancer: an action's two target groups each, of a hundred.
+const PER_BALANCER: usize = 45;
+
+/// A round that has not ended after this long never will.
+const LIMIT: Duration = Duration::from_secs(1_800);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    println!("| services | round | calls | least | ratio | refused | seconds | memory of one process, MiB |");
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for services in &args.services {
+        measure(&args, *services).await?;
+    }
+    Ok(())
+}
+
+async fn measure(args: &Args, services: usize) -> anyhow::Result<()> {
+    let functions = args.functions.clone().map_or_else(tests::functions, Ok)?;
+    let cloud = Cloud::start(Options {
+        listen: ([127, 0, 0, 1], 0).into(),
+        functions: Functions::Dir(functions),
+        quiet: true,
+        answering: Answering { latency: Duration::from_millis(args.latency), rates: !args.no_rates },
+        sockets: false,
+        settings: Settings::default(),
+        ..Options::default()
+    })
+    .await?;
+    let began = Instant::now();
+    let clients = Clients::at(&cloud.endpoint(), "us-east-1", "bench").await;
+    let table = Table::new(clients.dynamodb, cloud.outputs().get("TableName").context("no output TableName")?);
+    let names = set_up(&cloud, &table, services).await?;
+    eprintln!("{services} services are set up after {:.0} s", began.elapsed().as_secs_f64());
+    let seen = Seen::of(&cloud);
+    // Tasks start, and metrics and alarms come to be.
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    for number in 1..=args.rounds {
+        seen.clear();
+        let began = Instant::now();
+        round(&cloud, &seen, services).await?;
+        let (took, calls) = (began.elapsed(), seen.calls());
+        let asked: usize = calls.values().map(|(asked, _)| asked).sum();
+        let refused: usize = calls.values().map(|(asked, answered)| asked - answered).sum();
+        let least = least(services, number == 1);
+        println!(
+            "| {services} | {number} | {asked} | {least} | {:.2} | {refused} | {:.1} | {} |",
+            asked as f64 / least as f64,
+            took.as_secs_f64(),
+            memory("check-scaling")?.map_or_else(|| "?".to_owned(), |bytes| (bytes >> 20).to_string()),
+        );
+        eprintln!("    {}", words(&calls));
+    }
+    // A look with holes would say so, and a good fleet has nothing to tell.
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in &names {
+        for one in table.scaling_memory(name).await?.0.open {
+            *open.entry(one.finding.kind().name()).or_default() += 1;
+        }
+    }
+    eprintln!("    open findings: {open:?}");
+    cloud.stop().await;
+    ensure!(!open.contains_key("unreadable"), "something could not be read: {open:?}");
+    Ok(())
+}
+
+/// The calls that a round cannot do without: AWS's largest pages, filled.
+fn least(services: usize, first: bool) -> usize {
+    let (both, pages) = (2 * services, |things: usize, page: usize| things.div_ceil(page));
+    let policies = if services > 10 { pages(both, 10) } else { services };
+    // Of each live side: CPU, memory twice, and unhealthy targets.
+    let metrics = pages(4 * services, 500);
+    let balancers = if first { pages(services, 20) } else { 0 };
+    // There are no scheduled actions, and that is one page.
+    1 + pages(both, 10) + pages(both, 50) + policies + pages(2 * services, 100) + metrics + balancers
+}
+
+/// Calls of the function by operation: asked, and answered.
+type Calls = BTreeMap<String, (usize, usize)>;
+
+fn words(calls: &Calls) -> String {
+    let word = |(name, (asked, answered)): (&String, &(usize, usize))| format!("{name} {answered} of {asked}");
+    calls.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// What is seen of the function from outside.
+#[derive(Clone, Default)]
+struct Seen {
+    calls: Arc<Mutex<Calls>>,
+    checked: Arc<Mutex<usize>>,
+}
+
+impl Seen {
+    fn of(cloud: &Cloud) -> Seen {
+        let seen = Seen::default();
+        let calls = seen.calls.clone();
+        cloud.on_call(Arc::new(move |call: &CallSeen<'_>| {
+            let of_aws = ["ecs", "elb", "cloudwatch", "autoscaling"].contains(&call.service);
+            if call.caller == "function:check-scaling" && of_aws {
+                let name = format!("{}:{}", call.service, call.operation);
+                let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+                let (asked, answered) = calls.entry(name).or_default();
+                match call.moment {
+                    Moment::Before => *asked += 1,
+                    Moment::After => *answered += 1,
+                }
+            }
+        }));
+        let checked = seen.checked.clone();
+        cloud.on_log(Arc::new(move |line: &LogLine| {
+            let metrics: Value = match line.function.as_str() {
+                "check-scaling" => serde_json::from_str(&line.line).unwrap_or_default(),
+                _ => return,
+            };
+            if let Some(more) = metrics["ServicesChecked"].as_f64() {
+                *checked.lock().unwrap_or_else(PoisonError::into_inner) += more as usize;
+            }
+        }));
+        seen
+    }
+
+    fn clear(&self) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+    }
+
+    fn calls(&self) -> Calls {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn checked(&self) -> usize {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One tick of the schedule, and whatever comes of it.
+async fn round(cloud: &Cloud, seen: &Seen, services: usize) -> anyhow::Result<()> {
+    let event = json!({ "version": "0", "id": "11111111-1111-4111-8111-111111111111", "detail-type": "Scheduled Event",
+        "source": "aws.scheduler", "account": "123456789012", "time": Time(cloud.now()).to_string(),
+        "region": "us-east-1", "resources": ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/round"],
+        "detail": "{}" });
+    let until = Instant::now() + LIMIT;
+    cloud.invoke("check-scaling", event).await?;
+    while seen.checked() < services {
+        if Instant::now() > until {
+            bail!("{} of {services} services were checked within {} s", seen.checked(), LIMIT.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    ensure!(seen.checked() == services, "{} services were checked instead of {services}", seen.checked());
+    Ok(())
+}
+
+/// The most that a running process of this name has held, in bytes; none where /proc does not tell.
+fn memory(name: &str) -> anyhow::Result<Option<u64>> {
+    let Ok(all) = std::fs::read_dir("/proc") else { return Ok(None) };
+    let of = |process: std::io::Result<std::fs::DirEntry>| {
+        let path = process.ok()?.path();
+        let exe = std::fs::read_link(path.join("exe")).ok()?;
+        let status = (exe.file_name()? == name).then(|| std::fs::read_to_string(path.join("status")).ok())??;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+    };
+    Ok(all.filter_map(of).max())
+}
+
+/// Services with two colours, one task on the live one, behind shared load balancers.
+async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result<Vec<ServiceName>> {
+    let call = |service: Service, operation: &str, input: Value| {
+        cloud.call(service, operation, input, "bench:setup").with_context(|| operation.to_owned())
+    };
+    call(Service::Ecs, "CreateCluster", json!({ "clusterName": "bench" }))?;
+    let repository = call(Service::Ecr, "CreateRepository", json!({ "repositoryName": "bench" }))?;
+    let uri = repository["repository"]["repositoryUri"].as_str().context("no repositoryUri")?;
+    local::example::push(cloud, "bench:setup", "bench", "1.0.0", "")?;
+    let definition = json!({ "family": "bench", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
+        "memory": "512", "containerDefinitions": [{ "name": "app", "image": format!("{uri}:1.0.0"), "essential": true,
+            "portMappings": [{ "containerPort": 8080, "protocol": "tcp" }] }] });
+    call(Service::Ecs, "RegisterTaskDefinition", definition)?;
+    let (mut names, mut configs, mut listener) = (Vec::new(), Vec::new(), Value::Null);
+    for number in 0..services {
+        if number % PER_BALANCER == 0 {
+            let balancer = json!({ "Name": format!("bench-{}", number / PER_BALANCER), "Subnets": ["subnet-a", "subnet-b"] });
+            let balancer = call(Service::Elb, "CreateLoadBalancer", balancer)?;
+            let nothing = json!([{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "404" } }]);
+            let input = json!({ "LoadBalancerArn": balancer["LoadBalancers"][0]["LoadBalancerArn"], "Protocol": "HTTP",
+                "Port": 80, "DefaultActions": nothing });
+            listener = call(Service::Elb, "CreateListener", input)?["Listeners"][0]["ListenerArn"].take();
+        }
+        let name = format!("bench-{number:05}");
+        let rule = one(&call, &name, number % PER_BALANCER, &listener)?;
+        configs.push(format!(
+            "version: 1\nservices:\n  - name: {name}\n    cluster: bench\n    image: {{ repository: {name}, tags: {{ semver: '*' }} }}\n    \
+             engine: {{ managed: {{ blue: {name}-blue, green: {name}-green, routes: [ \"{rule}\" ] }} }}\n    \
+             withoutAlarms: accept\n"
+        ));
+        names.push(ServiceName::from(name));
+    }
+    let mut applying = JoinSet::new();
+    for yaml in configs {
+        let table = table.clone();
+        applying.spawn(async move {
+            for config in shared::config::parse(&yaml).with_context(|| yaml.clone())? {
+                table.apply_config(&config, "bench").await?;
+                settle(&table, &config.name).await?;
+            }
+            anyhow::Ok(())
+        });
+        while applying.len() >= 8 {
+            applying.join_next().await.context("nothing is applied")???;
+        }
+    }
+    while let Some(applied) = applying.join_next().await {
+        applied??;
+    }
+    Ok(names)
+}
+
+/// As after the first rollout: which colour is live is known.
+async fn settle(table: &Table, service: &ServiceName) -> anyhow::Result<()> {
+    let mut record = table.load(service).await?;
+    record.status.settled = Some(Settled {
+        live: Colour::Blue,
+        weights: BTreeMap::new(),
+        at: Time(0),
+        differs_since: None,
+        corrected: false,
+        correcting: None,
+    });
+    let history = HistoryEntry { at: Time(0), rollout: None, line: "set up".to_owned(), inputs: None };
+    let (status, version) = (&record.status, record.version);
+    table.save(&Save { service, version, status, consumed: &[], notices: &[], history: &history }).await?;
+    Ok(())
+}
+
+/// Both colours of a service; its route.
+fn one(
+    call: &impl Fn(Service, &str, Value) -> anyhow::Result<Value>,
+    name: &str,
+    place: usize,
+    listener: &Value,
+) -> anyhow::Result<String> {
+    let mut groups = Vec::new();
+    for (colour, tasks) in [("blue", 1), ("green", 0)] {
+        let name = format!("{name}-{colour}");
+        let group = json!({ "Name": name, "Protocol": "HTTP", "Port": 8080, "VpcId": "vpc-local", "TargetType": "ip" });
+        let group = call(Service::Elb, "CreateTargetGroup", group)?["TargetGroups"][0]["TargetGroupArn"].take();
+        groups.push(json!({ "TargetGroupArn": group, "Weight": tasks }));
+    }
+    let rule = json!({ "ListenerArn": listener, "Priority": place + 1,
+        "Conditions": [{ "Field": "path-pattern", "Values": [format!("/{name}/*")] }],
+        "Actions": [{ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } }] });
+    let rule = call(Service::Elb, "CreateRule", rule)?["Rules"][0]["RuleArn"].take();
+    for (place, (colour, tasks)) in [("blue", 1), ("green", 0)].into_iter().enumerate() {
+        let name = format!("{name}-{colour}");
+        let service = json!({ "cluster": "bench", "serviceName": name, "taskDefinition": "bench", "desiredCount": tasks,
+            "launchType": "FARGATE",
+            "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-a", "subnet-b"] } },
+            "loadBalancers": [{ "targetGroupArn": groups[place]["TargetGroupArn"], "containerName": "app", "containerPort": 8080 }] });
+        call(Service::Ecs, "CreateService", service)?;
+        let scaled = json!({ "ServiceNamespace": "ecs", "ResourceId": format!("service/bench/{name}"),
+            "ScalableDimension": "ecs:service:DesiredCount" });
+        let with = |more: Value| {
+            let mut input = scaled.clone();
+            more.as_object().into_iter().flatten().for_each(|(name, value)| input[name] = value.clone());
+            input
+        };
+        let rests = tasks == 0;
+        let target = json!({ "MinCapacity": tasks, "MaxCapacity": 4, "SuspendedState": { "DynamicScalingInSuspended": rests,
+            "DynamicScalingOutSuspended": rests, "ScheduledScalingSuspended": rests } });
+        call(Service::AutoScaling, "RegisterScalableTarget", with(target))?;
+        let policy = json!({ "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+            "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 70.0, "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "ECSServiceAverageCPUUtilization" } } });
+        call(Service::AutoScaling, "PutScalingPolicy", with(policy))?;
+    }
+    rule.as_str().map(str::to_owned).context("no RuleArn")
+}
