@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::MetricDataQuery;
-use shared::ids::TargetGroupArn;
+use shared::ids::{RouteArn, TargetGroupArn};
 use shared::observation::Reading;
 use shared::scaling::{Load, Point, Series, window};
 use shared::time::{Span, Time};
@@ -20,6 +20,33 @@ pub(crate) struct Wanted {
     pub(crate) cluster: String,
     pub(crate) service: String,
     pub(crate) groups: BTreeSet<TargetGroupArn>,
+    /// The load balancer of its only target group, where it is known.
+    balancer: Option<String>,
+}
+
+impl Wanted {
+    /// The load of a service with these target groups, one of which must be that of its routes, if it has routes.
+    pub(crate) fn of(
+        cluster: String,
+        service: String,
+        groups: BTreeSet<TargetGroupArn>,
+        routes: &[RouteArn],
+    ) -> Wanted {
+        let all: BTreeSet<Option<&str>> = routes.iter().map(balancer_of).collect();
+        let balancer = match (groups.len(), all.into_iter().collect::<Vec<_>>().as_slice()) {
+            (1, [Some(only)]) => Some((*only).to_owned()),
+            (_, _) => None,
+        };
+        Wanted { cluster, service, groups, balancer }
+    }
+}
+
+/// The load balancer that a listener, or a listener's rule, belongs to: `...:listener-rule/app/NAME/ID/LISTENER/RULE`.
+fn balancer_of(route: &RouteArn) -> Option<&str> {
+    let (_, path) =
+        route.0.split_once("/").filter(|(kind, _)| kind.ends_with(":listener-rule") || kind.ends_with(":listener"))?;
+    let (end, _) = path.match_indices('/').nth(2)?;
+    Some(&path[..end])
 }
 
 /// Reads the load of each, in their order, and how many calls it took.
@@ -131,12 +158,19 @@ async fn balancers(world: &World, wanted: &[Wanted]) -> (Balancers, usize) {
     let groups: BTreeSet<TargetGroupArn> = wanted.iter().flat_map(|one| one.groups.iter().cloned()).collect();
     let (mut found, mut calls) = (Balancers::new(), 0);
     let known = world.balancers.known(&groups);
-    let missing: Vec<TargetGroupArn> = groups.iter().filter(|group| !known.contains_key(*group)).cloned().collect();
+    let named: Balancers =
+        wanted.iter().filter_map(|one| Some((one.groups.first()?.clone(), Ok(Some(one.balancer.clone()?))))).collect();
+    let unknown = |group: &&TargetGroupArn| !known.contains_key(*group) && !named.contains_key(*group);
+    let missing: Vec<TargetGroupArn> = groups.iter().filter(unknown).cloned().collect();
     found.extend(known.into_iter().map(|(group, balancer)| (group, Ok(Some(balancer)))));
+    found.extend(named);
     for some in missing.chunks(GROUPS) {
         let ask = async |some: &[TargetGroupArn], calls: &mut usize| {
             let some = some.iter().cloned().collect();
-            world.pace.call(Bucket::Balancers, calls, async || world.balancers.of(&world.clients.elb, &some).await).await
+            world
+                .pace
+                .call(Bucket::Balancers, calls, async || world.balancers.of(&world.clients.elb, &some).await)
+                .await
         };
         let one_of = |group: &TargetGroupArn, all: &BTreeMap<TargetGroupArn, String>| Ok(all.get(group).cloned());
         match ask(some, &mut calls).await {
@@ -144,7 +178,8 @@ async fn balancers(world: &World, wanted: &[Wanted]) -> (Balancers, usize) {
             // One that is gone fails the whole call.
             Err(failure) if some.len() > 1 && failure.code.as_deref() == Some("TargetGroupNotFoundException") => {
                 for group in some {
-                    let answer = ask(std::slice::from_ref(group), &mut calls).await.map_err(|failure| failure.to_string());
+                    let answer =
+                        ask(std::slice::from_ref(group), &mut calls).await.map_err(|failure| failure.to_string());
                     found.insert(group.clone(), answer.map(|all| all.get(group).cloned()));
                 }
             }
@@ -174,4 +209,28 @@ pub async fn day(
     let points: &Points = answers.of("cpu")?;
     let within = |start: Time| points.iter().find(|(at, _)| *at >= start && *at < start.plus(part));
     Ok((0..parts).map(|n| within(from.plus(Span(part.0 * n))).map(|(at, value)| point(*at, *value).value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_balancer_of_a_services_only_group_is_in_its_routes() {
+        let arn = |end: &str| format!("arn:aws:elasticloadbalancing:eu-west-1:1:{end}");
+        let named = |groups: &[&str], routes: &[&str]| {
+            let groups = groups.iter().map(|group| TargetGroupArn::from(arn(group).as_str())).collect();
+            let routes: Vec<RouteArn> = routes.iter().map(|route| RouteArn::from(arn(route).as_str())).collect();
+            Wanted::of("production".to_owned(), "shop".to_owned(), groups, &routes).balancer
+        };
+        let (blue, other) = ("targetgroup/blue/1b", "targetgroup/inner/2c");
+        let (rule, listener) = ("listener-rule/app/shop/0a/11/22", "listener/app/shop/0a/33");
+        assert_eq!(named(&[blue], &[rule]).as_deref(), Some("app/shop/0a"));
+        assert_eq!(named(&[blue], &[rule, listener]).as_deref(), Some("app/shop/0a"));
+        assert_eq!(named(&[blue], &[rule, "listener/app/other/0b/33"]), None, "one of two");
+        assert_eq!(named(&[blue, other], &[rule]), None, "the other group may be anywhere");
+        assert_eq!(named(&[blue], &[]), None);
+        assert_eq!(named(&[], &[rule]), None);
+        assert_eq!(named(&[blue], &["listener/app/shop"]), None, "no route's ARN");
+    }
 }

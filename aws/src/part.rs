@@ -155,7 +155,11 @@ mod tests {
         for half in &halves {
             let scheduled = half.known.scheduled.as_ref().and_then(Reading::known).map(BTreeMap::len);
             let known = (half.known.policies.len(), scheduled);
-            assert_eq!((half.services.len(), known), (TOGETHER / 2, (TOGETHER / 2, Some(TOGETHER / 2))), "each its own");
+            assert_eq!(
+                (half.services.len(), known),
+                (TOGETHER / 2, (TOGETHER / 2, Some(TOGETHER / 2))),
+                "each its own"
+            );
         }
         assert_eq!(parts(1, 300_000).len(), 1, "one service is not cut");
     }

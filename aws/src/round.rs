@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, ServiceEvent};
+use serde::{Deserialize, Serialize};
 use shared::ids::{ServiceName, TargetGroupArn};
 use shared::observation::{Ask, Reading, ScalingReading};
 use shared::ports::{Clock, Observer, Record, Store};
-use serde::{Deserialize, Serialize};
 use shared::scaling::{self, Counts, Judged, Load, Memory, Policy, Role, Scheduled, Sight, Subject};
 use shared::time::Time;
 use tokio::task::JoinSet;
@@ -102,7 +102,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         live.filter_map(|subject| {
             let place = place(&found.record, subject);
             let groups = counts.0.get(&place)?.known()?.as_ref()?.groups.clone();
-            Some(Wanted { cluster: place.0, service: place.1, groups })
+            Some(Wanted::of(place.0, place.1, groups, found.record.config.engine.routes()))
         })
     });
     let wanted: Vec<Wanted> = wanted.collect();

@@ -27,7 +27,7 @@ struct Args {
     /// How many services (repeatable)
     #[arg(long = "services", value_name = "N", default_values_t = [100, 1_000, 10_000])]
     services: Vec<usize>,
-    /// How many rounds; the first one of a fresh function learns which load balancers there are
+    /// How many rounds; the first one starts the function
     #[arg(long, default_value_t = 2)]
     rounds: usize,
     /// Milliseconds until AWS answers
@@ -85,7 +85,7 @@ async fn measure(args: &Args, services: usize) -> anyhow::Result<()> {
         let (took, calls) = (began.elapsed(), seen.calls());
         let asked: usize = calls.values().map(|(asked, _)| asked).sum();
         let refused: usize = calls.values().map(|(asked, answered)| asked - answered).sum();
-        let least = least(services, number == 1);
+        let least = least(services);
         println!(
             "| {services} | {number} | {asked} | {least} | {:.2} | {refused} | {:.1} | {} |",
             asked as f64 / least as f64,
@@ -93,6 +93,7 @@ async fn measure(args: &Args, services: usize) -> anyhow::Result<()> {
             memory("check-scaling")?.map_or_else(|| "?".to_owned(), |bytes| (bytes >> 20).to_string()),
         );
         eprintln!("    {}", words(&calls));
+        eprintln!("    beside it: {}", words(&seen.others()));
     }
     // A look with holes would say so, and a good fleet has nothing to tell.
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
@@ -108,14 +109,13 @@ async fn measure(args: &Args, services: usize) -> anyhow::Result<()> {
 }
 
 /// The calls that a round cannot do without: AWS's largest pages, filled.
-fn least(services: usize, first: bool) -> usize {
+fn least(services: usize) -> usize {
     let (both, pages) = (2 * services, |things: usize, page: usize| things.div_ceil(page));
     let policies = if services > 10 { pages(both, 10) } else { services };
     // Of each live side: CPU, memory twice, and unhealthy targets.
     let metrics = pages(4 * services, 500);
-    let balancers = if first { pages(services, 20) } else { 0 };
-    // There are no scheduled actions, and that is one page.
-    1 + pages(both, 10) + pages(both, 50) + policies + pages(2 * services, 100) + metrics + balancers
+    // There are no scheduled actions, and that is one page. Which load balancers there are the routes tell.
+    1 + pages(both, 10) + pages(both, 50) + policies + pages(2 * services, 100) + metrics
 }
 
 /// Calls of the function by operation: asked, and answered.
@@ -130,17 +130,20 @@ fn words(calls: &Calls) -> String {
 #[derive(Clone, Default)]
 struct Seen {
     calls: Arc<Mutex<Calls>>,
+    /// Those of the other functions, which live on the same rates.
+    others: Arc<Mutex<Calls>>,
     checked: Arc<Mutex<usize>>,
 }
 
 impl Seen {
     fn of(cloud: &Cloud) -> Seen {
         let seen = Seen::default();
-        let calls = seen.calls.clone();
+        let (calls, others) = (seen.calls.clone(), seen.others.clone());
         cloud.on_call(Arc::new(move |call: &CallSeen<'_>| {
             let of_aws = ["ecs", "elb", "cloudwatch", "autoscaling"].contains(&call.service);
-            if call.caller == "function:check-scaling" && of_aws {
+            if of_aws {
                 let name = format!("{}:{}", call.service, call.operation);
+                let calls = if call.caller == "function:check-scaling" { &calls } else { &others };
                 let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
                 let (asked, answered) = calls.entry(name).or_default();
                 match call.moment {
@@ -163,12 +166,18 @@ impl Seen {
     }
 
     fn clear(&self) {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for calls in [&self.calls, &self.others] {
+            calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = 0;
     }
 
     fn calls(&self) -> Calls {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn others(&self) -> Calls {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn checked(&self) -> usize {
@@ -223,7 +232,8 @@ async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result
     let (mut names, mut configs, mut listener) = (Vec::new(), Vec::new(), Value::Null);
     for number in 0..services {
         if number % PER_BALANCER == 0 {
-            let balancer = json!({ "Name": format!("bench-{}", number / PER_BALANCER), "Subnets": ["subnet-a", "subnet-b"] });
+            let balancer =
+                json!({ "Name": format!("bench-{}", number / PER_BALANCER), "Subnets": ["subnet-a", "subnet-b"] });
             let balancer = call(Service::Elb, "CreateLoadBalancer", balancer)?;
             let nothing = json!([{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "404" } }]);
             let input = json!({ "LoadBalancerArn": balancer["LoadBalancers"][0]["LoadBalancerArn"], "Protocol": "HTTP",
@@ -235,7 +245,7 @@ async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result
         configs.push(format!(
             "version: 1\nservices:\n  - name: {name}\n    cluster: bench\n    image: {{ repository: {name}, tags: {{ semver: '*' }} }}\n    \
              engine: {{ managed: {{ blue: {name}-blue, green: {name}-green, routes: [ \"{rule}\" ] }} }}\n    \
-             withoutAlarms: accept\n"
+             strategy: {{ blueGreen: {{ bake: 5m }} }}\n    withoutAlarms: accept\n"
         ));
         names.push(ServiceName::from(name));
     }

@@ -194,7 +194,7 @@ async fn person(scene: &Scene, story: Story) -> anyhow::Result<()> {
         Story::NativeAbort if phase == "deploying" && rollout.first_shift.is_some() => {
             IntentKind::Abort { rollout: rollout.id.clone() }
         }
-        Story::NativeGood if native.paused && native.promoted.is_none() => {
+        Story::NativeGood if native.paused && native.promoted.is_none() && native.asked.is_none() => {
             IntentKind::Promote { rollout: rollout.id.clone(), step: native.gates }
         }
         Story::Good

@@ -56,7 +56,11 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         DeploymentStatus::RollbackRequested
         | DeploymentStatus::RollbackInProgress
         | DeploymentStatus::RollbackSuccessful => {
-            let cause = by_ecs(own);
+            let mut cause = by_ecs(own);
+            // Somebody stopped it. While an alarm fires that was on-alarm, whose save was lost, or a person who saw the same.
+            if matches!(cause, Cause::Failed(_)) && rollout.candidate.wish != Wish::RollbackTo {
+                cause = harm(draft, &rollout).unwrap_or(cause);
+            }
             turn(draft, &mut rollout, cause);
             return Some(rollout);
         }

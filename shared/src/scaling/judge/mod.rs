@@ -211,7 +211,12 @@ const OF_SCHEDULES: [FindingKind; 4] =
     [FindingKind::OtherBounds, FindingKind::MinIsMax, FindingKind::MinZero, FindingKind::NoPolicy];
 
 /// Without the schedule nothing is said of the bounds.
-fn bounds(config: &ServiceConfig, target: &ScalingReading, schedule: Option<Schedule<'_>>, find: &mut impl FnMut(What)) {
+fn bounds(
+    config: &ServiceConfig,
+    target: &ScalingReading,
+    schedule: Option<Schedule<'_>>,
+    find: &mut impl FnMut(What),
+) {
     let Some(schedule) = schedule else { return };
     let ScalingReading { min, max, .. } = *target;
     let (wanted_min, wanted_max) = (config.scaling.min.unwrap_or(min), config.scaling.max.unwrap_or(max));

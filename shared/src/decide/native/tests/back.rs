@@ -321,3 +321,27 @@ fn law_15_the_images_of_what_a_push_replaced_go_along_where_ecs_could_not_go_bac
     let next = scene.status.next.as_ref().or(scene.status.rollout.as_ref().map(|rollout| &rollout.candidate));
     assert_eq!(next.map(|next| next.target.digests().len()), Some(2), "{:?}", scene.told);
 }
+
+#[test]
+fn law_15_a_stop_that_nobody_recorded_is_the_alarms_while_one_fires_and_else_somebodys() {
+    let ended = |alarm: AlarmState, reason: &str| {
+        let mut scene = Scene::at("BAKE_TIME", 100);
+        // on-alarm had ECS go back, and could not save that it did.
+        scene.newest().status = DeploymentStatus::RollbackInProgress;
+        scene.newest().reason = reason.to_owned();
+        scene.alarm(alarm);
+        scene.look(&[]);
+        scene.newest().status = DeploymentStatus::RollbackSuccessful;
+        scene.alarm(AlarmState::Ok);
+        scene.look(&[]);
+        (scene.outcome().clone(), scene.status.quarantine.len())
+    };
+    let stopped = "Service deployment rolled back because of StopServiceDeployment.";
+    assert!(matches!(ended(AlarmState::Alarm, stopped), (Outcome::RolledBack(Cause::Alarm { .. }), 1)));
+    assert!(matches!(ended(AlarmState::Ok, stopped), (Outcome::RolledBack(Cause::Failed(_)), _)));
+    let breaker = "the deployment circuit breaker was triggered";
+    assert!(
+        matches!(ended(AlarmState::Alarm, breaker), (Outcome::RolledBack(Cause::Unhealthy(_)), 1)),
+        "ECS's own word"
+    );
+}
