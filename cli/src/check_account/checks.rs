@@ -119,6 +119,7 @@ pub(super) const UNTRIED: &[(u32, &str)] = &[
     (65, "needs tasks behind a load balancer"),
     (66, "needs tasks that fail, or an alarm that fires"),
     (67, "needs tasks behind a load balancer"),
+    (74, TASKS),
 ];
 
 /// The belief of a number.
