@@ -144,6 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn a_share_has_steps_of_a_tenth_of_a_percent() {
+        let share = |percent: f64| Share::try_from(percent).map(f64::from);
+        for percent in [0.0, 0.1, 12.5, 100.0] {
+            assert_eq!(share(percent), Ok(percent));
+        }
+        for percent in [-0.1, 12.55, 0.05, 1_000.1, f64::NAN, f64::INFINITY] {
+            assert!(share(percent).is_err(), "{percent}");
+        }
+        // What floating point leaves of a sum is no step of its own.
+        assert_eq!(share(0.1 + 0.2), Ok(0.3));
+        assert_eq!(share(1e-7), Ok(0.0));
+    }
+
+    #[test]
     fn every_strategy_ends_at_100_percent() {
         let bake = Span::mins(3);
         assert_eq!(weights(&StrategyTyped::BlueGreen { bake }), [100]);

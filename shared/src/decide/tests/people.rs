@@ -256,3 +256,19 @@ fn a_rollback_to_a_named_revision_is_taken_although_a_held_push_took_the_place_o
     let rollout = scene.status.rollout.as_ref().unwrap();
     assert_eq!((rollout.candidate.wish, &rollout.candidate.target), (Wish::RollbackTo, &Target::Revision(revision(7))));
 }
+
+#[test]
+fn a_rollback_of_a_rollout_that_has_ended_is_declined_unless_it_completed() {
+    let asks = |outcome: Outcome| {
+        let mut scene = Scene::pushed_until("resting");
+        let ended = scene.id();
+        scene.seen.colours.get_mut(&Colour::Blue).unwrap().requests =
+            Reading::Known(RequestCount { count: 0, complete_until: Time(u64::MAX) });
+        scene.until("idle");
+        scene.status.last.as_mut().unwrap().outcome = outcome;
+        scene.look(&[IntentKind::Rollback { rollout: Some(ended), to: None }]);
+        declined(&scene).is_some_and(|why| why.contains("its revision is not live"))
+    };
+    assert!(!asks(Outcome::Completed));
+    assert!(asks(Outcome::Refused("an alarm".to_owned())));
+}

@@ -335,3 +335,86 @@ fn a_push_that_replaces_a_waiting_deploy_waits_its_quiet_time() {
     let next = scene.status.next.as_ref().expect("it waits");
     assert!(next.quiet_until > scene.now, "{next:?}");
 }
+
+#[test]
+fn a_push_that_joins_a_push_waits_no_longer_than_that() {
+    let mut scene = queueing();
+    scene.look(&[push(3)]);
+    let until = scene.status.next.as_ref().expect("it waits").quiet_until;
+    scene.pass(Span::secs(5));
+    scene.look(&[IntentKind::Push { image: of_proxy(7) }]);
+    let next = scene.status.next.as_ref().expect("both wait");
+    assert_eq!((next.target.digests().len(), next.quiet_until), (2, until));
+}
+
+#[test]
+fn what_is_held_too_long_says_how_to_go_on() {
+    let advice = |paused: bool| {
+        let mut scene = if paused { Scene::pushed_until("holding") } else { draining(push(2)) };
+        if paused {
+            scene.look(&[IntentKind::Pause { rollout: scene.id() }]);
+        }
+        for _ in 0..100 {
+            scene.pass(Span::mins(10));
+            scene.look(&[]);
+            for told in told(&scene) {
+                if let Milestone::Refused { advice, .. } = told {
+                    return advice;
+                }
+            }
+        }
+        panic!("it is held for ever")
+    };
+    assert!(advice(true).contains("flipback resume"), "{}", advice(true));
+    assert!(!advice(false).contains("flipback resume"), "{}", advice(false));
+}
+
+#[test]
+fn who_named_an_image_is_told_by_the_wish() {
+    let mut scene = queueing();
+    scene.look(&[deploy(&[api(3), of_proxy(7)], false)]);
+    let whole = scene.status.next.clone().expect("it waits");
+    assert!(whole.names("shop-api") && whole.names("shop-proxy") && !whole.names("shop"));
+    scene.look(&[IntentKind::Push { image: of_proxy(8) }]);
+    let part = scene.status.next.clone().expect("it waits");
+    assert!(part.names("shop-api") && !part.names("shop-proxy"));
+    let mut scene = queueing();
+    scene.look(&[push(3)]);
+    assert!(!scene.status.next.expect("it waits").names("shop-api"), "nobody did");
+}
+
+/// Of which of these images it is said that it is left behind, where the first two are in quarantine together.
+fn left(images: &[ImageRef], new: &[ImageRef], forced: &[&str]) -> Option<String> {
+    use crate::rollout::{Candidate, Images, Target};
+    let map = |images: &[ImageRef]| -> Images {
+        images.iter().map(|image| (image.repository.clone(), image.clone())).collect()
+    };
+    let held = Quarantined {
+        digests: [of_proxy(1).digest, api(1).digest].into(),
+        rollout: "shop-api-0".into(),
+        reason: "an alarm".to_owned(),
+        at: Time(3),
+    };
+    let candidate = Candidate {
+        target: Target::Images(map(images)),
+        wish: Wish::Deploy,
+        at: Time(4),
+        quiet_until: Time(4),
+        force: !forced.is_empty(),
+        named: Default::default(),
+        forced: forced.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    crate::decide::back::left_behind(&[held], &candidate, &map(new)).map(|image| image.repository)
+}
+
+#[test]
+fn law_14_of_a_quarantined_set_that_lies_whole_what_is_not_new_is_left_behind() {
+    let first = |image: ImageRef| ImageRef { repository: "a-first".to_owned(), ..image };
+    let (api, proxy, other) = (api(1), of_proxy(1), first(of_proxy(9)));
+    let all = [api.clone(), proxy.clone(), other.clone()];
+    assert_eq!(left(&all, &[], &[]).as_deref(), Some("shop-api"), "of the set, not what goes beside it");
+    assert_eq!(left(&all, &[api.clone()], &[]).as_deref(), Some("shop-proxy"), "what is new stays");
+    assert_eq!(left(&all, &[], &["shop-api"]).as_deref(), Some("shop-proxy"), "and what was forced");
+    assert_eq!(left(&all, &[], &["shop-api", "shop-proxy"]), None, "all of it was");
+    assert_eq!(left(&[api, other], &[], &[]), None, "only a part of it");
+}

@@ -345,3 +345,10 @@ fn law_15_a_stop_that_nobody_recorded_is_the_alarms_while_one_fires_and_else_som
         "ECS's own word"
     );
 }
+
+#[test]
+fn a_persons_rollback_takes_back_what_ecs_still_deploys() {
+    let mut scene = Scene::at("BAKE_TIME", 100);
+    scene.look(&[IntentKind::Rollback { rollout: None, to: None }]);
+    assert_eq!((scene.phase(), scene.stops(), scene.status.next.clone()), ("stopping", 1, None));
+}

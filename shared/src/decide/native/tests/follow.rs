@@ -250,3 +250,19 @@ fn a_look_that_sees_no_traffic_is_not_worth_a_save_each() {
     scene.look(&[]);
     assert_eq!(scene.status, before);
 }
+
+#[test]
+fn law_10_an_alarm_that_is_read_as_older_than_the_last_look_is_not_the_new_revisions() {
+    for (ago, expected) in [(Span::mins(5), ("deploying", 0)), (Span(0), ("stopping", 1))] {
+        let mut scene = Scene::at("POST_SCALE_UP", 0);
+        let since = scene.now.minus(ago);
+        scene.seen.native = Reading::Unknown("throttled".to_owned());
+        scene.look(&[]);
+        scene.alarm(AlarmState::Alarm);
+        if let Some(Reading::Known(Some(alarm))) = scene.seen.alarms.get_mut(&"shop-5xx".into()) {
+            alarm.since = Some(since);
+        }
+        scene.look(&[]);
+        assert_eq!((scene.phase(), scene.stops()), expected, "{:?}", scene.waits());
+    }
+}
