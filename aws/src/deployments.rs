@@ -206,6 +206,7 @@ fn deployment(one: &Value, revision: RevisionArn, groups: Vec<TargetGroupArn>) -
         hooks: list(&one["lifecycleHookDetails"]).map(hook).collect(),
         triggered: list(&one["alarms"]["triggeredAlarmNames"]).map(text).collect(),
         broken: one["deploymentCircuitBreaker"]["status"] == "TRIGGERED",
+        back_since: time(&one["rollback"]["startedAt"]),
     }
 }
 

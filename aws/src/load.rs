@@ -162,8 +162,8 @@ async fn balancers(world: &World, wanted: &[Wanted]) -> (Balancers, usize) {
         wanted.iter().filter_map(|one| Some((one.groups.first()?.clone(), Ok(Some(one.balancer.clone()?))))).collect();
     let unknown = |group: &&TargetGroupArn| !known.contains_key(*group) && !named.contains_key(*group);
     let missing: Vec<TargetGroupArn> = groups.iter().filter(unknown).cloned().collect();
-    found.extend(known.into_iter().map(|(group, balancer)| (group, Ok(Some(balancer)))));
     found.extend(named);
+    found.extend(known.into_iter().map(|(group, balancer)| (group, Ok(Some(balancer)))));
     for some in missing.chunks(GROUPS) {
         let ask = async |some: &[TargetGroupArn], calls: &mut usize| {
             let some = some.iter().cloned().collect();

@@ -2,6 +2,7 @@
 //! same token buckets.
 
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -16,9 +17,9 @@ const SHARE: u32 = 30;
 /// So many invocations work on parts of a round at once: `MaximumConcurrency` of the queue of parts in template.yaml.
 const TOGETHER: u32 = 2;
 
-/// A call that AWS throttles is made again within this time, later each time: a round that takes longer is better than one with
-/// holes. Well below the function's timeout.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Calls that AWS throttles are made again within this time of a round, later each time: a round that takes longer is better than
+/// one with holes. After that each is made once: the function's timeout is three minutes, and what could not be read is to be told.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Before the first of those.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,8 +43,10 @@ pub(crate) struct Pace {
     services: DefaultDirectRateLimiter,
     alarms: DefaultDirectRateLimiter,
     balancers: DefaultDirectRateLimiter,
-    /// The pause before a throttled call is made again the first time, and how long that goes on.
-    patience: (Duration, Duration),
+    /// The pause before a throttled call is made again the first time.
+    pause: Duration,
+    /// Until then.
+    patient: Mutex<Instant>,
 }
 
 impl Default for Pace {
@@ -60,8 +63,18 @@ impl Pace {
             services: limiter(100, 20, many),
             alarms: limiter(9, 9, many),
             balancers: limiter(40, 10, many),
-            patience: (FIRST_PAUSE, PATIENCE),
+            pause: FIRST_PAUSE,
+            patient: Mutex::new(Instant::now()),
         }
+    }
+
+    /// A round begins: its throttled calls are made again for a minute in all.
+    pub(crate) fn begin(&self) {
+        self.patient_for(PATIENCE);
+    }
+
+    fn patient_for(&self, time: Duration) {
+        *self.patient.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + time;
     }
 
     fn limiter(&self, bucket: Bucket) -> Option<&DefaultDirectRateLimiter> {
@@ -71,6 +84,10 @@ impl Pace {
             Bucket::Balancers => Some(&self.balancers),
             Bucket::Others => None,
         }
+    }
+
+    fn patient_until(&self) -> Instant {
+        *self.patient.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until it is the check's turn.
@@ -91,13 +108,12 @@ impl Pace {
         calls: &mut usize,
         mut ask: impl AsyncFnMut() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let (mut pause, patience) = self.patience;
-        let until = Instant::now() + patience;
+        let mut pause = self.pause;
         loop {
             self.turn(bucket).await;
             *calls += 1;
             match ask().await {
-                Err(failure) if failure.kind == Kind::Throttled && Instant::now() + pause < until => {
+                Err(failure) if failure.kind == Kind::Throttled && Instant::now() + pause < self.patient_until() => {
                     sleep(pause).await;
                     pause *= 2;
                 }
@@ -127,7 +143,8 @@ mod tests {
     #[tokio::test]
     async fn a_throttled_call_is_made_again_later_each_time_but_not_for_ever() {
         let millis = Duration::from_millis;
-        let pace = Pace { patience: (millis(10), millis(200)), ..Pace::default() };
+        let pace = Pace { pause: millis(10), ..Pace::default() };
+        pace.patient_for(millis(200));
         let (began, mut calls, mut left) = (Instant::now(), 0, 3);
         let answer = pace.call(Bucket::Others, &mut calls, async || {
             left -= 1;
@@ -140,6 +157,9 @@ mod tests {
         assert_eq!(never, Err(throttled()));
         // 10, 20, 40 and 80 ms are 150: another 160 would be too long.
         assert!((5..=8).contains(&calls), "{calls}");
+        let before = calls;
+        let again: Result<(), Failure> = pace.call(Bucket::Others, &mut calls, async || Err(throttled())).await;
+        assert!(again.is_err() && calls <= before + 4, "the round's patience is spent, not each call's: {calls}");
     }
 
     #[tokio::test]

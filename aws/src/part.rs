@@ -53,9 +53,11 @@ impl Part {
 /// The parts of a round over these services, and how many calls took what is listed for all of them.
 pub async fn parts(world: &World, listed: &[Listed], at: Time) -> (Vec<Part>, usize) {
     let resources = listed.iter().flat_map(resources).collect();
-    let (policies, mut calls) = policies::read(world, &resources, &BTreeMap::new()).await;
-    let scheduled = Some(schedules::read(world, &mut calls).await);
-    let known = Known { policies, scheduled };
+    world.pace.begin();
+    let (none, mut more) = (BTreeMap::new(), 0);
+    let ((policies, calls), scheduled) =
+        tokio::join!(policies::read(world, &resources, &none), schedules::read(world, &mut more));
+    let (known, calls) = (Known { policies, scheduled: Some(scheduled) }, calls + more);
     (listed.chunks(TOGETHER).flat_map(|some| fitting(some, &known, at)).collect(), calls)
 }
 
@@ -72,8 +74,9 @@ fn fitting(some: &[Listed], known: &Known, at: Time) -> Vec<Part> {
     part.known.policies = policies.collect();
     part.known.scheduled = known.scheduled.as_ref().map(|all| match all {
         Reading::Known(all) => {
-            let all = own.iter().filter_map(|resource| Some((resource.clone(), all.get(resource)?.clone())));
-            Reading::Known(all.collect())
+            // With those that have none: what is not there was not looked for.
+            let of = |resource: &String| (resource.clone(), all.get(resource).cloned().unwrap_or_default());
+            Reading::Known(own.iter().map(of).collect())
         }
         Reading::Unknown(why) => Reading::Unknown(why.clone()),
     });
@@ -98,16 +101,20 @@ impl Parts {
         Parts { client, url: url.into() }
     }
 
-    /// Whether parts of the last round still wait for their turn: roughly, as SQS counts.
+    /// Whether parts of the last round still wait, or are at work: roughly, as SQS counts.
     ///
     /// # Errors
     /// SQS did not say.
     pub async fn waiting(&self) -> Result<bool, Failure> {
-        let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let request = request.set_attribute_names(Some(counts.to_vec()));
         let answer = request.send().await.during("sqs:GetQueueAttributes")?;
-        let count = answer.attributes().and_then(|all| all.get(&name));
-        Ok(count.is_some_and(|count| count != "0"))
+        let some = |name: &QueueAttributeName| answer.attributes()?.get(name).map(|count| count != "0");
+        Ok(counts.iter().any(|name| some(name) == Some(true)))
     }
 
     /// Sends a part.

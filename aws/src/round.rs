@@ -67,6 +67,7 @@ type Place = (String, String);
 
 /// Looks at these services. One that cannot be read keeps nobody from the others. What is known already is taken as it is.
 pub async fn round(world: &World, table: &Table, services: &[ServiceName], known: &Known) -> Round {
+    world.pace.begin();
     let mut round = Round::default();
     let mut loaded = Vec::new();
     for (service, result) in load(world, table, services).await {
@@ -219,9 +220,10 @@ async fn read_counts(world: &World, places: &BTreeSet<Place>) -> (BTreeMap<Place
 async fn read_schedules(world: &World, live: &BTreeSet<String>, known: &Known) -> (Reading<Schedules>, usize) {
     let mut calls = 0;
     let found = match &known.scheduled {
-        Some(known) => known.clone(),
+        Some(Reading::Unknown(why)) => Reading::Unknown(why.clone()),
+        Some(Reading::Known(all)) if live.iter().all(|one| all.contains_key(one)) => Reading::Known(all.clone()),
         None if live.is_empty() => Reading::Known(Schedules::new()),
-        None => crate::schedules::read(world, &mut calls).await,
+        Some(Reading::Known(_)) | None => crate::schedules::read(world, &mut calls).await,
     };
     (found, calls)
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
+use aws_sdk_applicationautoscaling::primitives::DateTime;
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScheduledAction, ServiceNamespace};
 use shared::observation::Reading;
 use shared::ports::Clock;
 use shared::scaling::Scheduled;
+use shared::time::Time;
 
 use crate::clock::SystemClock;
 use crate::count::count;
@@ -30,7 +32,8 @@ pub(crate) async fn read(world: &World, calls: &mut usize) -> Reading<Schedules>
 async fn list(world: &World, calls: &mut usize) -> Result<Schedules, Failure> {
     let mut found = Schedules::new();
     let mut next = None;
-    let until = SystemClock.now().plus(LISTING);
+    let now = SystemClock.now();
+    let until = now.plus(LISTING);
     loop {
         if SystemClock.now() >= until {
             let text = format!("the account's scheduled actions could not be listed within {LISTING}");
@@ -44,8 +47,9 @@ async fn list(world: &World, calls: &mut usize) -> Result<Schedules, Failure> {
             .set_next_token(next);
         let ask = async || request.clone().send().await.during(CALL);
         let answer = world.pace.call(Bucket::Others, calls, ask).await?;
-        let of_count = |action: &&aws_sdk_applicationautoscaling::types::ScheduledAction| {
-            action.scalable_dimension().is_none_or(|what| *what == ScalableDimension::EcsServiceDesiredCount)
+        let of_count = |action: &&ScheduledAction| {
+            let what = action.scalable_dimension();
+            what.is_none_or(|what| *what == ScalableDimension::EcsServiceDesiredCount) && in_force(action, now)
         };
         for action in answer.scheduled_actions().iter().filter(of_count) {
             let sets = action.scalable_target_action();
@@ -59,5 +63,37 @@ async fn list(world: &World, calls: &mut usize) -> Result<Schedules, Failure> {
         if next.is_none() {
             return Ok(found);
         }
+    }
+}
+
+/// A recurring action acts between its start and its end, where it has any.
+fn in_force(action: &ScheduledAction, now: Time) -> bool {
+    let at = |time: &DateTime| time.to_millis().ok().and_then(|at| u64::try_from(at).ok()).map(Time);
+    action.start_time().and_then(at).is_none_or(|start| start <= now)
+        && action.end_time().and_then(at).is_none_or(|end| end >= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_that_has_ended_or_not_begun_explains_nothing() {
+        let now = Time(1_800_000_000_000);
+        let acts = |start: Option<i64>, end: Option<i64>| {
+            let at = |seconds: i64| DateTime::from_secs(1_800_000_000 + seconds);
+            let action = ScheduledAction::builder()
+                .scheduled_action_name("night")
+                .scheduled_action_arn("arn")
+                .service_namespace(ServiceNamespace::Ecs)
+                .schedule("cron(0 22 * * ? *)")
+                .resource_id("service/production/shop")
+                .creation_time(at(-10_000))
+                .set_start_time(start.map(at))
+                .set_end_time(end.map(at));
+            in_force(&action.build().unwrap(), now)
+        };
+        assert!(acts(None, None) && acts(Some(0), None) && acts(None, Some(0)) && acts(Some(-5), Some(5)));
+        assert!(!acts(Some(1), None) && !acts(None, Some(-1)));
     }
 }

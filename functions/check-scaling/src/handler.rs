@@ -51,7 +51,8 @@ async fn all(wiring: &Wiring, at: Time) -> Result<(), Error> {
     // A round may take longer than the schedule: its share of AWS's rates is what it is. It is finished first.
     match wiring.parts.waiting().await {
         Ok(true) => {
-            info!(services = listed.len(), "the last round is not done yet: no other is begun");
+            warn!(services = listed.len(), "the last round is not done yet: no other is begun");
+            emf(&[], &[("RoundsSkipped", Unit::Count, 1.0)]);
             return Ok(());
         }
         Ok(false) => {}
@@ -60,7 +61,10 @@ async fn all(wiring: &Wiring, at: Time) -> Result<(), Error> {
     let (parts, calls) = parts(&wiring.world, &listed, at).await;
     info!(services = listed.len(), parts = parts.len(), "a round in parts");
     for part in &parts {
-        wiring.parts.send(part).await?;
+        // What cannot be sent now the next round looks at: to fail here would keep it from beginning.
+        if let Err(error) = wiring.parts.send(part).await {
+            warn!(%error, services = part.services.len(), "a part of the round could not be sent");
+        }
     }
     emf(&[], &[("CallsMade", Unit::Count, calls as f64)]);
     Ok(())

@@ -1,6 +1,7 @@
 //! Alarms belong to a side (law 10), and a missing reading is not a quiet alarm (law 6).
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::ids::{AlarmName, Colour};
 use crate::observation::{AlarmReading, AlarmState, Reading};
@@ -129,15 +130,20 @@ pub(super) fn harm(draft: &Draft<'_>, rollout: &Rollout, candidate: Colour) -> O
     Some(Cause::Alarm { alarm: name, reason })
 }
 
-/// The alarm that is known to have begun to fire since a time, told by an event or read.
-pub(super) fn began(draft: &Draft<'_>, rollout: &Rollout, candidate: Colour, since: Time) -> Option<Cause> {
+/// The alarm that is known to have begun to fire within a time, told by an event or read.
+pub(super) fn began(
+    draft: &Draft<'_>,
+    rollout: &Rollout,
+    candidate: Colour,
+    within: &RangeInclusive<Time>,
+) -> Option<Cause> {
     let name = |name: &str| rollout.sides.get(&AlarmName(name.to_owned())).is_some_and(|side| side.covers(candidate));
-    if let Some(fired) = draft.fired.iter().find(|fired| name(&fired.alarm) && fired.at >= since) {
+    if let Some(fired) = draft.fired.iter().find(|fired| name(&fired.alarm) && within.contains(&fired.at)) {
         return Some(Cause::Alarm { alarm: fired.alarm.clone(), reason: fired.reason.clone() });
     }
     let loud = firing(draft, rollout, candidate);
     let alarms = loud.into_iter().filter_map(|name| Some((reading(draft, &AlarmName(name.clone()))?, name)));
-    let mut began = alarms.filter(|(alarm, _)| alarm.since.is_some_and(|at| at >= since));
+    let mut began = alarms.filter(|(alarm, _)| alarm.since.is_some_and(|at| within.contains(&at)));
     began.next().map(|(alarm, name)| Cause::Alarm { alarm: name, reason: alarm.reason.clone() })
 }
 

@@ -138,6 +138,9 @@ pub struct ServiceDeployment {
     /// ECS's circuit breaker has opened (`deploymentCircuitBreaker.status` is TRIGGERED).
     #[serde(default)]
     pub broken: bool,
+    /// Since when ECS takes it back (`rollback.startedAt`).
+    #[serde(default)]
+    pub back_since: Option<Time>,
 }
 
 /// `status` of a service deployment. There is no FAILED.

@@ -58,6 +58,7 @@ pub(super) fn deployment(one: &Value, revision: RevisionArn, groups: Vec<TargetG
         triggered: list(&one["alarms"]["triggeredAlarmNames"]).filter_map(Value::as_str).map(str::to_owned).collect(),
         strategy: one["deploymentConfiguration"]["strategy"].as_str().map(str::to_owned),
         broken: one["deploymentCircuitBreaker"]["status"] == "TRIGGERED",
+        back_since: time(&one["rollback"]["startedAt"]),
     }
 }
 

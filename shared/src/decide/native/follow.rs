@@ -56,11 +56,7 @@ pub(in super::super) fn deploying(draft: &mut Draft<'_>, mut rollout: Rollout) -
         DeploymentStatus::RollbackRequested
         | DeploymentStatus::RollbackInProgress
         | DeploymentStatus::RollbackSuccessful => {
-            let mut cause = by_ecs(own);
-            // Somebody stopped it. While an alarm fires that was on-alarm, whose save was lost, or a person who saw the same.
-            if matches!(cause, Cause::Failed(_)) && rollout.candidate.wish != Wish::RollbackTo {
-                cause = harm(draft, &rollout).unwrap_or(cause);
-            }
+            let cause = stopped_for(draft, &rollout, own).unwrap_or_else(|| by_ecs(own));
             turn(draft, &mut rollout, cause);
             return Some(rollout);
         }
@@ -167,7 +163,7 @@ fn blind(draft: &mut Draft<'_>, rollout: &mut Rollout, why: String) {
     if let Some(cause) = harm(draft, rollout) {
         turn(draft, rollout, cause);
     } else if let Some((since, cause)) = unseen_since(draft, rollout)
-        .and_then(|since| Some((since, alarms::began(draft, rollout, Colour::Blue, since)?)))
+        .and_then(|since| Some((since, alarms::began(draft, rollout, Colour::Blue, &(since..=draft.now))?)))
     {
         rollout.first_shift = Some(since);
         turn(draft, rollout, cause);
@@ -186,6 +182,14 @@ fn unseen_since(draft: &Draft<'_>, rollout: &Rollout) -> Option<Time> {
 pub(super) fn harm(draft: &Draft<'_>, rollout: &Rollout) -> Option<Cause> {
     rollout.first_shift?;
     alarms::harm(draft, rollout, Colour::Blue)
+}
+
+/// The alarm for which somebody stopped what nobody recorded: on-alarm, whose save was lost, or a person who saw it fire. It
+/// still fires, and began between the new revision's first traffic and the way back.
+fn stopped_for(draft: &Draft<'_>, rollout: &Rollout, own: &ServiceDeployment) -> Option<Cause> {
+    let (first, back) = rollout.first_shift.zip(own.back_since)?;
+    let stopped = own.reason.contains("StopServiceDeployment") && rollout.candidate.wish != Wish::RollbackTo;
+    alarms::began(draft, rollout, Colour::Blue, &(first..=back)).filter(|_| stopped)
 }
 
 /// ECS's own reason as a cause: its alarms and its circuit breaker blame the image.

@@ -323,27 +323,39 @@ fn law_15_the_images_of_what_a_push_replaced_go_along_where_ecs_could_not_go_bac
 }
 
 #[test]
-fn law_15_a_stop_that_nobody_recorded_is_the_alarms_while_one_fires_and_else_somebodys() {
-    let ended = |alarm: AlarmState, reason: &str| {
+fn law_15_a_stop_that_nobody_recorded_is_the_alarms_that_began_under_the_new_revision_and_else_somebodys() {
+    // Traffic came at 0, ECS went back a minute later, and the alarm began so many seconds after the traffic.
+    let ended = |began: Option<i64>, reason: &str| {
         let mut scene = Scene::at("BAKE_TIME", 100);
-        // on-alarm had ECS go back, and could not save that it did.
-        scene.newest().status = DeploymentStatus::RollbackInProgress;
-        scene.newest().reason = reason.to_owned();
-        scene.alarm(alarm);
-        scene.look(&[]);
+        let first = scene.status.rollout.as_ref().and_then(|rollout| rollout.first_shift).expect("it has traffic");
         scene.newest().status = DeploymentStatus::RollbackSuccessful;
-        scene.alarm(AlarmState::Ok);
+        scene.newest().reason = reason.to_owned();
+        scene.newest().back_since = Some(first.plus(Span::mins(1)));
+        if let Some(seconds) = began {
+            scene.alarm(AlarmState::Alarm);
+            let at = Time(first.0.saturating_add_signed(seconds * 1_000));
+            if let Some(Reading::Known(Some(alarm))) = scene.seen.alarms.get_mut(&"shop-5xx".into()) {
+                alarm.since = Some(at);
+            }
+        }
+        scene.look(&[]);
         scene.look(&[]);
         (scene.outcome().clone(), scene.status.quarantine.len())
     };
     let stopped = "Service deployment rolled back because of StopServiceDeployment.";
-    assert!(matches!(ended(AlarmState::Alarm, stopped), (Outcome::RolledBack(Cause::Alarm { .. }), 1)));
-    assert!(matches!(ended(AlarmState::Ok, stopped), (Outcome::RolledBack(Cause::Failed(_)), _)));
+    for seconds in [0, 30, 60] {
+        let (outcome, quarantined) = ended(Some(seconds), stopped);
+        assert!(matches!(outcome, Outcome::RolledBack(Cause::Alarm { .. })), "{seconds}: {outcome:?}");
+        assert_eq!(quarantined, 1);
+    }
+    for began in [None, Some(-1), Some(61)] {
+        let (outcome, _) = ended(began, stopped);
+        assert!(matches!(outcome, Outcome::RolledBack(Cause::Failed(_))), "{began:?}: {outcome:?}");
+    }
+    let failed = |reason: &str| matches!(ended(Some(30), reason).0, Outcome::RolledBack(Cause::Failed(_)));
+    assert!(failed("a hook answered FAILED"), "ECS's own word");
     let breaker = "the deployment circuit breaker was triggered";
-    assert!(
-        matches!(ended(AlarmState::Alarm, breaker), (Outcome::RolledBack(Cause::Unhealthy(_)), 1)),
-        "ECS's own word"
-    );
+    assert!(matches!(ended(Some(30), breaker), (Outcome::RolledBack(Cause::Unhealthy(_)), 1)));
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn deployment(number: u32, created: Time, status: DeploymentStatus) -> ServiceDe
         hooks: Vec::new(),
         triggered: Vec::new(),
         broken: false,
+        back_since: None,
         strategy: None,
     }
 }
