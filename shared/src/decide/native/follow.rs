@@ -187,7 +187,10 @@ pub(super) fn harm(draft: &Draft<'_>, rollout: &Rollout) -> Option<Cause> {
 /// The alarm for which somebody stopped what nobody recorded: on-alarm, whose save was lost, or a person who saw it fire. It
 /// still fires, and began between the new revision's first traffic and the way back.
 fn stopped_for(draft: &Draft<'_>, rollout: &Rollout, own: &ServiceDeployment) -> Option<Cause> {
-    let (first, back) = rollout.first_shift.zip(own.back_since)?;
+    let first = rollout.first_shift?;
+    // Until it begins its way ECS does not say when.
+    let requested = (own.status == DeploymentStatus::RollbackRequested).then_some(draft.now);
+    let back = own.back_since.or(requested)?;
     let stopped = own.reason.contains("StopServiceDeployment") && rollout.candidate.wish != Wish::RollbackTo;
     alarms::began(draft, rollout, Colour::Blue, &(first..=back)).filter(|_| stopped)
 }

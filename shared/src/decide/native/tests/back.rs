@@ -352,6 +352,19 @@ fn law_15_a_stop_that_nobody_recorded_is_the_alarms_that_began_under_the_new_rev
         let (outcome, _) = ended(began, stopped);
         assert!(matches!(outcome, Outcome::RolledBack(Cause::Failed(_))), "{began:?}: {outcome:?}");
     }
+    // While it is only asked for, ECS does not say since when; once it is over, nothing is known without that.
+    for (status, blamed) in [(DeploymentStatus::RollbackRequested, true), (DeploymentStatus::RollbackSuccessful, false)]
+    {
+        let mut scene = Scene::at("BAKE_TIME", 100);
+        (scene.newest().status, scene.newest().reason) = (status, stopped.to_owned());
+        scene.alarm(AlarmState::Alarm);
+        let now = scene.now;
+        if let Some(Reading::Known(Some(alarm))) = scene.seen.alarms.get_mut(&"shop-5xx".into()) {
+            alarm.since = Some(now);
+        }
+        scene.look(&[]);
+        assert_eq!(scene.status.quarantine.len(), usize::from(blamed));
+    }
     let failed = |reason: &str| matches!(ended(Some(30), reason).0, Outcome::RolledBack(Cause::Failed(_)));
     assert!(failed("a hook answered FAILED"), "ECS's own word");
     let breaker = "the deployment circuit breaker was triggered";
