@@ -418,3 +418,29 @@ fn law_14_of_a_quarantined_set_that_lies_whole_what_is_not_new_is_left_behind() 
     assert_eq!(left(&all, &[], &["shop-api", "shop-proxy"]), None, "all of it was");
     assert_eq!(left(&[api, other], &[], &[]), None, "only a part of it");
 }
+
+#[test]
+fn what_is_forced_stays_so_until_nothing_of_it_is_left() {
+    use crate::rollout::{Candidate, Target};
+    let candidate = |named: &[&str], forced: &[&str]| Candidate {
+        target: Target::Images([api(3), of_proxy(7)].map(|image| (image.repository.clone(), image)).into()),
+        wish: Wish::Deploy,
+        at: Time(4),
+        quiet_until: Time(4),
+        force: true,
+        named: named.iter().map(|name| (*name).to_owned()).collect(),
+        forced: forced.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let all = candidate(&[], &[]);
+    assert!(all.names("shop-api") && all.names("shop-proxy"), "a deploy that names none of its images names all");
+    let left = |forced: &[&str], leaves: &[&str]| {
+        let mut candidate = candidate(&[], forced);
+        leaves.iter().for_each(|name| candidate.leave(name));
+        candidate.force
+    };
+    assert!(left(&["shop-api", "shop-proxy"], &["shop-api"]), "another one is left");
+    assert!(!left(&["shop-api", "shop-proxy"], &["shop-api", "shop-proxy"]));
+    assert!(!left(&["shop-api"], &["shop-api"]));
+    assert!(left(&["shop-api"], &["shop-proxy"]), "that one was not forced");
+    assert!(left(&[], &["shop-api"]), "all of them were, and one is left");
+}
