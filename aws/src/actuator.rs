@@ -31,6 +31,9 @@ impl Actuator for World {
             Action::Scaling { colour, wanted } => {
                 scaling::set(&clients.scaling, config, *colour, wanted, &budget).await
             }
+            Action::Track { colour, metric, target } => {
+                scaling::track(&clients.scaling, config, *colour, (*metric, *target), &budget).await
+            }
             Action::Tidy { family, keep, in_use } => {
                 revisions::tidy(&clients.ecs, family, *keep, in_use, &budget).await
             }

@@ -11,7 +11,7 @@ use shared::ports::Observer;
 use shared::time::Time;
 
 use crate::world::World;
-use crate::{alarms, native, requests, revisions, routes, scaling, services, targets};
+use crate::{alarms, native, policies, requests, revisions, routes, scaling, services, targets};
 
 type Alarms = BTreeMap<AlarmName, Reading<Option<AlarmReading>>>;
 type Services = BTreeMap<Colour, Reading<Option<ServiceReading>>>;
@@ -36,11 +36,18 @@ impl Observer for World {
                 None => Reading::not_asked(),
             }
         };
-        let (routes, (services, targets, requests), (native, alarms), mut scaling, registered) = tokio::join!(
+        let policies = async {
+            match ask.policies {
+                Some(colour) => policies::of(&self.clients.scaling, &scaling::resource_id(config, colour)).await,
+                None => Reading::not_asked(),
+            }
+        };
+        let (routes, (services, targets, requests), (native, alarms), mut scaling, policies, registered) = tokio::join!(
             routes,
             self.inside(config, ask, at),
             self.native_and_alarms(config, ask),
             scaling,
+            policies,
             registered
         );
         let colours = Colour::BOTH.into_iter().map(|colour| {
@@ -62,7 +69,8 @@ impl Observer for World {
             }
             (colour, reading)
         });
-        Observation { at, routes, colours: colours.collect(), alarms, registered, native, failures: Vec::new() }
+        let (colours, failures) = (colours.collect(), Vec::new());
+        Observation { at, routes, colours, alarms, policies, registered, native, failures }
     }
 }
 

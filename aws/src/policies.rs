@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_applicationautoscaling::Client;
+use aws_sdk_applicationautoscaling::operation::describe_scaling_policies::builders::DescribeScalingPoliciesFluentBuilder;
 use aws_sdk_applicationautoscaling::types::{
     CustomizedMetricSpecification, MetricStatistic, MetricType, PolicyType, PredefinedMetricSpecification,
     ScalableDimension, ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
@@ -54,6 +56,32 @@ pub(crate) async fn read(world: &World, resources: &BTreeSet<String>, known: &Po
     (found, calls)
 }
 
+/// The policies of one resource, outside of a round.
+pub(crate) async fn of(client: &Client, resource: &str) -> Reading<Vec<Policy>> {
+    let (mut found, mut next) = (Vec::new(), None);
+    loop {
+        match page(client, Some(resource), next).send().await.during(CALL) {
+            Ok(answer) => {
+                found.extend(answer.scaling_policies().iter().map(policy));
+                next = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            }
+            Err(failure) => return Reading::Unknown(failure.to_string()),
+        }
+        if next.is_none() {
+            return Reading::Known(found);
+        }
+    }
+}
+
+fn page(client: &Client, resource: Option<&str>, next: Option<String>) -> DescribeScalingPoliciesFluentBuilder {
+    client
+        .describe_scaling_policies()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .set_resource_id(resource.map(str::to_owned))
+        .set_next_token(next)
+}
+
 async fn list(
     world: &World,
     resource: Option<&String>,
@@ -70,14 +98,7 @@ async fn list(
                 format!("the account's policies could not be listed within {LISTING}"),
             ));
         }
-        let request = world
-            .clients
-            .scaling
-            .describe_scaling_policies()
-            .service_namespace(ServiceNamespace::Ecs)
-            .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
-            .set_resource_id(resource.cloned())
-            .set_next_token(next);
+        let request = page(&world.clients.scaling, resource.map(String::as_str), next);
         let ask = async || request.clone().send().await.during(CALL);
         let answer = world.pace.call(Bucket::Others, calls, ask).await?;
         for one in answer.scaling_policies() {

@@ -1,21 +1,26 @@
 //! Scalable targets of Application Auto Scaling.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_applicationautoscaling::Client;
-use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace, SuspendedState};
+use aws_sdk_applicationautoscaling::error::BuildError;
+use aws_sdk_applicationautoscaling::types::{
+    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget, ServiceNamespace,
+    SuspendedState, TargetTrackingScalingPolicyConfiguration,
+};
 use shared::config::ServiceConfig;
 use shared::ids::Colour;
 use shared::observation::{Reading, ScalingReading, Suspended};
 use shared::ports::EffectError;
 use shared::rollout::ScalingWanted;
+use shared::scaling::{Level, Metric, Repair};
 
 use crate::clock::{Budget, once};
 use crate::count::{count, number};
 use crate::errors::{During, Failure};
 
 /// `service/CLUSTER/SERVICE`, as Application Auto Scaling names an ECS service.
-fn resource_id(config: &ServiceConfig, colour: Colour) -> String {
+pub(crate) fn resource_id(config: &ServiceConfig, colour: Colour) -> String {
     resource(&config.cluster, config.engine.service(colour))
 }
 
@@ -25,7 +30,9 @@ pub(crate) fn resource(cluster: &str, service: &str) -> String {
 
 /// Reads both colours in one call.
 pub(crate) async fn read(client: &Client, config: &ServiceConfig) -> BTreeMap<Colour, Reading<Option<ScalingReading>>> {
-    let found = describe(client, Colour::BOTH.map(|colour| resource_id(config, colour)).to_vec()).await;
+    // A native service is both.
+    let ids = BTreeSet::from(Colour::BOTH.map(|colour| resource_id(config, colour)));
+    let found = describe(client, ids.into_iter().collect()).await;
     let reading_of = |colour| match &found {
         Ok(targets) => Reading::Known(targets.get(&resource_id(config, colour)).copied()),
         Err(failure) => Reading::Unknown(failure.to_string()),
@@ -89,6 +96,47 @@ pub(crate) async fn set(
                 .suspended_state(suspended);
             let once = once!(aws_sdk_applicationautoscaling, budget.left()?);
             let call = "application-autoscaling:RegisterScalableTarget";
+            request.customize().config_override(once).send().await.during(call)?;
+            Ok(())
+        })
+        .await
+}
+
+/// Makes a target tracking policy of ours, or gives it another target; with the cooldowns that Application Auto Scaling has by itself.
+pub(crate) async fn track(
+    client: &Client,
+    config: &ServiceConfig,
+    colour: Colour,
+    (metric, target): (Metric, Level),
+    budget: &Budget,
+) -> Result<(), EffectError> {
+    let known = match metric {
+        Metric::Cpu => Some(MetricType::EcsServiceAverageCpuUtilization),
+        Metric::Memory => Some(MetricType::EcsServiceAverageMemoryUtilization),
+        Metric::Requests | Metric::Other => None,
+    };
+    let (Some(kind), Some(name)) = (known, Repair::policy(metric)) else {
+        return Err(EffectError::Permanent(format!("no policy is made for {}", metric.at(target))));
+    };
+    let invalid = |error: BuildError| EffectError::Permanent(error.to_string());
+    let kind = PredefinedMetricSpecification::builder().predefined_metric_type(kind).build().map_err(invalid)?;
+    let tracking = TargetTrackingScalingPolicyConfiguration::builder()
+        .predefined_metric_specification(kind)
+        .target_value(target.into())
+        .build()
+        .map_err(invalid)?;
+    budget
+        .run(async || {
+            let request = client
+                .put_scaling_policy()
+                .service_namespace(ServiceNamespace::Ecs)
+                .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+                .resource_id(resource_id(config, colour))
+                .policy_name(name)
+                .policy_type(PolicyType::TargetTrackingScaling)
+                .target_tracking_scaling_policy_configuration(tracking.clone());
+            let once = once!(aws_sdk_applicationautoscaling, budget.left()?);
+            let call = "application-autoscaling:PutScalingPolicy";
             request.customize().config_override(once).send().await.during(call)?;
             Ok(())
         })

@@ -114,6 +114,7 @@ fn matters(notice: &Notice) -> bool {
         | Milestone::Step { .. }
         | Milestone::Completed { .. }
         | Milestone::Observed { .. }
+        | Milestone::Repaired { .. }
         | Milestone::Scaling { .. } => false,
     }
 }

@@ -219,8 +219,12 @@ impl World {
                     side.running = side.running.min(side.desired);
                 }
             }
-            // This world has the managed engine only.
-            Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } | Action::Tidy { .. } => {}
+            // This world has the managed engine only, and no scaling check.
+            Action::Track { .. }
+            | Action::Deploy { .. }
+            | Action::Stop { .. }
+            | Action::Continue { .. }
+            | Action::Tidy { .. } => {}
         }
     }
 

@@ -11,7 +11,7 @@ use shared::ids::{Colour, Digest, RevisionArn};
 use shared::image::{judge, missed, not_configured};
 use shared::intake::{self, Event, ImagePush, Message};
 use shared::notice::{Milestone, Notice, slack, sns};
-use shared::observation::Observation;
+use shared::observation::{Observation, ScalingReading, Suspended};
 use shared::rollout::{Cause, ImageRef, Intent, IntentKind, Margins, Status};
 use shared::strategy::Step;
 use shared::time::{Span, Time};
@@ -150,7 +150,7 @@ pub fn notice(data: &[u8]) {
     let number = rest.iter().fold(0_u64, |sum, &byte| sum.wrapping_mul(257).wrapping_add(u64::from(byte)));
     let (weight, span, time, colour) = (kind, Span(number), Time(number), Colour::Green);
     let what = word();
-    let milestone = match kind % 18 {
+    let milestone = match kind % 19 {
         0 => Milestone::Started {
             what,
             colour,
@@ -202,6 +202,11 @@ pub fn notice(data: &[u8]) {
         },
         15 => Milestone::Foreign { revision: RevisionArn(what), ended: Some(word()), good: kind & 2 == 0 },
         16 => Milestone::Superseded { what, by: RevisionArn(word()) },
+        17 => Milestone::Repaired {
+            service: what,
+            now: ScalingReading { min: u32::from(weight), max: 100, suspended: Suspended::default() },
+            tracking: Default::default(),
+        },
         _ => Milestone::Scaling { findings: text.split('\n').map(str::to_owned).collect(), closed: Vec::new() },
     };
     let rollout = (kind & 1 == 0).then(|| word().into());

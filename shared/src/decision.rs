@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Colour, IntentId, RevisionArn, RolloutId, RouteArn};
 use crate::notice::Notice;
 use crate::rollout::{ImageRef, ScalingWanted, Status};
+use crate::scaling::{Level, Metric};
 use crate::strategy::Share;
 use crate::time::{Span, Time};
 use crate::weights::Weights;
@@ -106,6 +107,15 @@ pub enum Action {
         /// How it shall be.
         wanted: ScalingWanted,
     },
+    /// A target tracking policy of ours keeps a metric of the service at a target ([`Repair::policy`](crate::scaling::Repair::policy)).
+    Track {
+        /// Whose service.
+        colour: Colour,
+        /// The metric.
+        metric: Metric,
+        /// The target.
+        target: Level,
+    },
     /// Deregister old revisions of a family.
     Tidy {
         /// A revision of the family.
@@ -129,6 +139,7 @@ impl Effect {
             | Action::Continue { .. }
             | Action::Scale { .. }
             | Action::Scaling { .. }
+            | Action::Track { .. }
             | Action::Tidy { .. } => false,
         }
     }
@@ -165,6 +176,9 @@ impl fmt::Display for Effect {
                 Some((min, max)) => write!(f, "set {colour}'s scaling to {min}-{max}, {}", suspended(wanted)),
                 None => write!(f, "set {colour}'s scaling to {}", suspended(wanted)),
             },
+            Action::Track { colour, metric, target } => {
+                write!(f, "keep {colour} at {} by a scaling policy", metric.at(*target))
+            }
             Action::Tidy { family, keep, .. } => write!(f, "keep {keep} revisions of {}", family.family()),
         }
     }

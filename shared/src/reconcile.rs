@@ -293,6 +293,7 @@ fn count(decision: &Decision, report: &mut Report) {
             | Milestone::Corrected { .. }
             | Milestone::Changed { .. }
             | Milestone::Declined { .. }
+            | Milestone::Repaired { .. }
             | Milestone::Scaling { .. } => {}
         }
     }

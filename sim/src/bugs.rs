@@ -62,6 +62,7 @@ bugs! {
     GivesUpUnsaved, "gives-up-unsaved", 2, "a save that failed ends the run before the weights are written";
     SettlesEarly, "settles-early", 3, "late writes are not waited for";
     SettlesUnread, "settles-unread", 3, "while a rollout settles, its weights are read as intended";
+    ForgetsRepairs, "forgets-repairs", 3, "a rollout that waits is loaded without the repair that may still land";
     NoDrain, "no-drain", 4, "an emptied side counts as drained at once";
     StartsOnLive, "starts-on-live", 4, "the new revision goes to the other colour";
     FlipsToTheDead, "flips-to-the-dead", 4, "the stable side's targets are always read as healthy";
@@ -133,6 +134,9 @@ pub(crate) fn loaded(bug: Option<Bug>, record: &mut Record) {
         record.status.taken.clear();
         record.status.seen.clear();
         record.status.quarantine.clear();
+    }
+    if bug == Some(Bug::ForgetsRepairs) && record.status.next.is_some() {
+        record.status.repairing = None;
     }
     if let (Some(Bug::RemembersAShift), Some(rollout)) = (bug, &mut record.status.rollout)
         && rollout.phase == Phase::Starting

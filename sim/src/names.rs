@@ -82,6 +82,7 @@ names! {
     IntentKind::GiveUp { .. } => "give up",
     IntentKind::Release { .. } => "release",
     IntentKind::AlarmFired { .. } => "alarm fired",
+    IntentKind::Repair { .. } => "repair",
 }
 
 /// The one intent that is no wish.
@@ -104,6 +105,7 @@ names! {
     Milestone::Changed { .. } => "changed",
     Milestone::Declined { .. } => "declined",
     Milestone::Scaling { .. } => "scaling",
+    Milestone::Repaired { .. } => "repaired",
     ;
     Milestone::Deploying { .. } => "deploying",
     Milestone::Gate { .. } => "gate",
@@ -180,6 +182,7 @@ names! {
     Plot::Traffic(false) => "traffic stopped",
     Plot::Traffic(true) => "traffic again",
     Plot::Autoscale(..) => "autoscaled",
+    Plot::Repair(_) => "scaling to be put right",
     Plot::Takeover => "another release takes over",
     ;
     Plot::Hand(Hand::Stop) => "stopped by hand",

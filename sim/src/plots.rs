@@ -72,6 +72,8 @@ pub enum Plot {
     Traffic(bool),
     /// The autoscaler wants more or fewer tasks.
     Autoscale(Which, bool),
+    /// Somebody lowers the live side's maximum, and the scaling check wants it put right: so many times.
+    Repair(u32),
     /// Another release of Flipback takes over: with other margins, from a record with members that it does not know and
     /// without those that its predecessor had no use for.
     Takeover,

@@ -162,6 +162,7 @@ impl Driver {
             && now > START + cloud.schedule.calm_after
             && status.rollout.is_none()
             && status.next.is_none()
+            && status.repairing.is_none()
             && cloud.record.inbox.is_empty();
         let called = status.rollout.as_ref().is_some_and(|rollout| rollout.called);
         let pace = &cloud.schedule.pace;

@@ -212,7 +212,32 @@ impl Schedule {
             schedule.cues.push(Cue { when: When::Phase(phase, delay), plot: Plot::Alarm(2, true) });
             schedule.faults.push(Fault { kind: Kind::Late, from: 0, until: schedule.calm_after, percent: 50 });
         }
+        if schedule.scalable && !plain {
+            schedule.draw_repairs(&mut Rng::new(seed, 7));
+        }
         schedule
+    }
+
+    /// The scaling check wants something put right: at rest, just before a push, or whenever.
+    fn draw_repairs(&mut self, rng: &mut Rng) {
+        if !rng.percent(15) {
+            return;
+        }
+        let times = rng.between(1, 2) as u32;
+        let when = self.when(rng);
+        self.cues.push(Cue { when, plot: Plot::Repair(times) });
+        if rng.percent(60) {
+            let at = self.calm_after * 2 + rng.between(0, self.calm_after);
+            self.cues.push(Cue { when: When::At(at), plot: Plot::Repair(times) });
+            if rng.percent(60) {
+                let after = rng.between(0, self.pace.margins.forward.0 * 2);
+                self.cues.push(Cue { when: When::At(at + after), plot: Plot::Push("") });
+            }
+            if rng.percent(40) {
+                let until = at + self.pace.margins.forward.0 * 2;
+                self.faults.push(Fault { kind: Kind::Late, from: at, until, percent: 60 });
+            }
+        }
     }
 
     fn draw_cues(&self, rng: &mut Rng) -> Vec<Cue> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{AwsError, Call, Millis, Service, World};
 use serde_json::{Value, json};
-use shared::config::{Alarms, Engine, ImageRule, Managed, Mode, ServiceConfig, TagRule};
+use shared::config::{Alarms, Engine, ImageRule, Managed, Mode, Scaling, ServiceConfig, TagRule};
 use shared::ids::{AlarmName, Colour, RouteArn};
 use shared::rollout::AlarmSide;
 use shared::time::Span;
@@ -18,6 +18,9 @@ pub(crate) const NAME: &str = "shop-api";
 pub(crate) const REPOSITORY: &str = "shop-api";
 /// The service's second image.
 pub(crate) const SIDECAR: &str = "shop-proxy";
+
+/// The bounds of the live side's scalable target.
+pub(crate) const BOUNDS: (u32, u32) = (1, 6);
 
 /// 20 November 2026, 09:00 UTC: a whole minute, so that metric periods begin where the schedule does.
 pub(crate) const START: Millis = 1_795_165_200_000;
@@ -105,7 +108,7 @@ pub(crate) fn build(schedule: &Schedule) -> (World, Place) {
             let target = json!({
                 "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount",
                 "ResourceId": format!("service/{CLUSTER}/shop-api-{colour}"),
-                "MinCapacity": if rests { 0 } else { 1 }, "MaxCapacity": 6,
+                "MinCapacity": if rests { 0 } else { BOUNDS.0 }, "MaxCapacity": BOUNDS.1,
                 "SuspendedState": { "DynamicScalingInSuspended": rests, "DynamicScalingOutSuspended": rests,
                     "ScheduledScalingSuspended": rests },
             });
@@ -317,7 +320,7 @@ pub(crate) fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(Alar
             routes,
         }),
         steps: schedule.steps.clone(),
-        scaling: Default::default(),
+        scaling: Scaling { enforce: schedule.scalable, ..Scaling::default() },
         alarms,
         accept_no_alarms: false,
         accept_stickiness: schedule.sticky,

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use shared::ids::{Colour, IntentId};
 use shared::intake::{self, MessageKind};
 use shared::rollout::{AlarmSide, Intent, IntentKind, Phase};
+use shared::scaling::Repair;
 use shared::time::Time;
 
 use crate::cloud::{Cloud, Event};
 use crate::next_door::{self, Who};
 use crate::plots::{Plot, Which};
-use crate::setup::{CLUSTER, REPOSITORY, SIDECAR, manifest};
+use crate::setup::{BOUNDS, CLUSTER, REPOSITORY, SIDECAR, manifest};
 use crate::{native, takeover, view};
 
 pub(crate) fn play(cloud: &mut Cloud, place: usize) {
@@ -76,6 +77,7 @@ pub(crate) fn play(cloud: &mut Cloud, place: usize) {
         Plot::Alarm(n, fires) => alarm(cloud, *n, if *fires { "ALARM" } else { "OK" }),
         Plot::Blind(n) => alarm(cloud, *n, "INSUFFICIENT_DATA"),
         Plot::Flap(n) => flap(cloud, place, *n),
+        Plot::Repair(times) => repair(cloud, *times),
         Plot::Takeover => takeover::play(cloud),
         Plot::Traffic(on) => {
             cloud.traffic = *on;
@@ -190,6 +192,27 @@ fn wish(cloud: &Cloud, plot: &Plot) -> Option<IntentKind> {
         Plot::Force => IntentKind::Deploy { images: vec![cloud.images.last()?.clone()], force: true },
         _ => return None,
     })
+}
+
+/// The bounds that the configuration asks for are not there; the check says so, perhaps twice, and by what it saw a while ago.
+fn repair(cloud: &mut Cloud, times: u32) -> bool {
+    if !cloud.schedule.scalable || cloud.native.is_some() {
+        return false;
+    }
+    let colour = cloud.live();
+    let input = json!({
+        "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": BOUNDS.0,
+        "MaxCapacity": BOUNDS.1 - 1, "ResourceId": format!("service/{CLUSTER}/shop-api-{colour}"),
+    });
+    if cloud.call(Service::AutoScaling, "RegisterScalableTarget", &input, "person").is_err() {
+        return false;
+    }
+    cloud.laws.rebound = true;
+    for _ in 0..times {
+        let repair = Repair { colour, bounds: Some(BOUNDS), suspended: None, tracking: Default::default() };
+        intend(cloud, IntentKind::Repair { repair });
+    }
+    true
 }
 
 fn intend(cloud: &mut Cloud, what: IntentKind) {

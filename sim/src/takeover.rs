@@ -9,12 +9,14 @@ use shared::time::Span;
 use crate::cloud::Cloud;
 
 /// What has members of its own, and not the names of things.
-const STRUCTS: [&str; 12] = [
+const STRUCTS: [&str; 14] = [
     "",
     "/wake",
     "/last",
     "/next",
     "/settled",
+    "/settled/rested",
+    "/repairing",
     "/rollout",
     "/rollout/phase",
     "/rollout/ailing",
@@ -25,7 +27,7 @@ const STRUCTS: [&str; 12] = [
 ];
 
 /// Members that every release must be able to do without: an older one did not write them.
-const OPTIONAL: [&str; 32] = [
+const OPTIONAL: [&str; 37] = [
     "/rollouts",
     "/notices",
     "/rollout",
@@ -40,6 +42,11 @@ const OPTIONAL: [&str; 32] = [
     "/settled/differsSince",
     "/settled/corrected",
     "/settled/correcting",
+    "/settled/rested",
+    "/repairing",
+    "/repaired",
+    "/repairing/writes",
+    "/repairing/over",
     "/rollout/routes",
     "/rollout/firstShift",
     "/rollout/forwardUntil",

@@ -252,3 +252,56 @@ async fn targets_that_fail_their_health_checks_are_found_by_their_metric() -> Re
     }
     scene.end().await
 }
+
+/// What the scalable target of an ECS service is now, and its policies.
+fn described(scene: &Scene, service: &str) -> Result<(Value, Vec<String>)> {
+    let of = json!({ "ServiceNamespace": "ecs", "ResourceId": format!("service/tests/{service}"),
+        "ResourceIds": [format!("service/tests/{service}")], "ScalableDimension": "ecs:service:DesiredCount" });
+    let target = scene.call(Service::AutoScaling, "DescribeScalableTargets", of.clone())?["ScalableTargets"][0].clone();
+    let policies = scene.call(Service::AutoScaling, "DescribeScalingPolicies", of)?["ScalingPolicies"].clone();
+    let names = policies.as_array().into_iter().flatten().filter_map(|policy| policy["PolicyName"].as_str());
+    Ok((target, names.map(str::to_owned).collect()))
+}
+
+async fn is_put_right(scene: &Scene, service: &str) -> Result {
+    target(scene, service, "RegisterScalableTarget", &json!({ "MinCapacity": 2, "MaxCapacity": 3 }))?;
+    target(scene, service, "DeleteScalingPolicy", &json!({ "PolicyName": "cpu" }))?;
+    for _ in 0..3 {
+        check(scene).await?;
+    }
+    scene.until_told("scaling was put right").await?;
+    let (now, policies) = described(scene, service)?;
+    ensure!((&now["MinCapacity"], &now["MaxCapacity"]) == (&json!(2), &json!(7)), "{now}");
+    ensure!(policies == ["flipback-cpu"], "{policies:?}");
+    for _ in 0..3 {
+        check(scene).await?;
+    }
+    scene.until_told("scaling is as it should be again").await?;
+    // Somebody sets it again: theirs, for an hour.
+    target(scene, service, "RegisterScalableTarget", &json!({ "MinCapacity": 2, "MaxCapacity": 4 }))?;
+    for _ in 0..4 {
+        check(scene).await?;
+    }
+    let (now, _) = described(scene, service)?;
+    ensure!(now["MaxCapacity"] == 4, "fought for: {now}");
+    let right = scene.told().await?.iter().filter(|told| told.contains("scaling was put right")).count();
+    ensure!(right == 1, "told {right} times");
+    let callers: Vec<String> = scene.cloud.with_world(|world| {
+        let wrote = world.journal().iter().filter(|entry| entry.operation == "PutScalingPolicy");
+        wrote.map(|entry| entry.caller.clone()).filter(|caller| !caller.starts_with("test:")).collect()
+    });
+    ensure!(callers == ["function:advance"], "only the loop writes, and once: {callers:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_team_asked_for_is_put_right_once_by_the_loop() -> Result {
+    let scaling = ("scaling", "{ min: 2, max: 7, cpuTarget: 60, enforce: true }");
+    let scene = Scene::start(&[scaling]).await?;
+    is_put_right(&scene, &format!("{SERVICE}-blue")).await?;
+    scene.end().await?;
+    let declared = json!({ "strategy": "ROLLING", "minimumHealthyPercent": 100, "maximumPercent": 200 });
+    let scene = Scene::native(declared, &[scaling]).await?;
+    is_put_right(&scene, SERVICE).await?;
+    scene.end().await
+}

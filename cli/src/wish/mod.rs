@@ -255,6 +255,7 @@ impl<'a> Wisher<'a> {
             | IntentKind::Abort { .. }
             | IntentKind::GiveUp { .. }
             | IntentKind::Release { .. }
+            | IntentKind::Repair { .. }
             | IntentKind::AlarmFired { .. } => Vec::new(),
         };
         let intent =

@@ -1,4 +1,4 @@
-//! On a schedule: can every configured service still scale? Tells what is news; changes nothing.
+//! On a schedule: can every configured service still scale? Tells what is news; what may be put right it asks of the loop.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,12 @@ use aws::part::{Part, TOGETHER, parts};
 use aws::round::{Checked, Known, round};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
-use shared::ids::ServiceName;
+use shared::ids::{IntentId, ServiceName};
 use shared::intake::{self, Event};
 use shared::notice::{Milestone, Notice};
-use shared::ports::{Clock, HistoryEntry};
-use shared::scaling::FindingKind;
+use shared::ports::{Clock, HistoryEntry, Store, Waker};
+use shared::rollout::{Intent, IntentKind};
+use shared::scaling::{self, FindingKind, Memory};
 use shared::time::{Span, Time};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -117,6 +118,7 @@ async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked, now: Ti
     let news = memory.note(&checked.judged, now, wiring.env.margins.look);
     let open: Vec<FindingKind> = memory.told(now).iter().map(|open| open.finding.kind()).collect();
     info!(findings = checked.judged.found.len(), open = open.len(), "checked");
+    mend(wiring, service, checked, &memory, now).await;
     if memory == checked.memory {
         return open;
     }
@@ -134,4 +136,23 @@ async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked, now: Ti
         Err(error) => warn!(%error, "what was found could not be saved"),
     }
     open
+}
+
+/// Asks for what may be put right by itself. What is lost here the next look finds again.
+async fn mend(wiring: &Wiring, service: &ServiceName, checked: &Checked, memory: &Memory, now: Time) {
+    let Checked { record, subjects, sight, judged, .. } = checked;
+    let wanted = scaling::repair(&record.config, &record.status, subjects, sight, judged, memory);
+    let Some(repair) = wanted else { return };
+    info!(?repair, "to be put right");
+    // One look, however often its message comes, is one wish.
+    let id = IntentId(format!("scaling/{}", now.0));
+    let intent = Intent { id, at: now, by: "the scaling check".to_owned(), what: IntentKind::Repair { repair } };
+    let recorded = wiring.table.record(service, &intent).await.map_err(|error| error.to_string());
+    let done = match recorded {
+        Ok(()) => wiring.queues.poke(service).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = done {
+        warn!(error, "what is to be put right could not be asked for; the next run will");
+    }
 }

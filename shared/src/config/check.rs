@@ -93,7 +93,9 @@ fn service(typed: &ServiceTyped) -> Result<ServiceConfig, ConfigError> {
 }
 
 fn scaling(typed: Option<&ScalingTyped>) -> Result<Scaling, String> {
-    let Some(ScalingTyped { min, max, cpu_target, memory_target, requests_per_target, ignore }) = typed.cloned() else {
+    let Some(ScalingTyped { min, max, cpu_target, memory_target, requests_per_target, ignore, enforce }) =
+        typed.cloned()
+    else {
         return Ok(Scaling::default());
     };
     for (key, percent) in [("cpuTarget", cpu_target), ("memoryTarget", memory_target)] {
@@ -111,6 +113,7 @@ fn scaling(typed: Option<&ScalingTyped>) -> Result<Scaling, String> {
             memory_target,
             requests_per_target,
             ignore: ignore.into_iter().collect(),
+            enforce,
         }),
     }
 }

@@ -203,6 +203,9 @@ pub struct Scaling {
     /// Kinds of findings that are meant so and not told.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ignore: BTreeSet<FindingKind>,
+    /// Whether what is safe and can be taken back is put right by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforce: bool,
 }
 
 impl Alarms {

@@ -362,6 +362,10 @@ pub struct ScalingTyped {
     /// Kinds of findings that are meant so and not told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<FindingKind>,
+    /// Put right what is safe and can be taken back: the bounds above, and suspensions that a side at rest had when somebody moved the
+    /// traffic there (default: false, findings are only told).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforce: bool,
 }
 
 /// A risk taken in words.

@@ -1,8 +1,8 @@
 //! After 100 %: standby, the one-way door, and the old side's way to rest.
 
 use crate::decision::{Action, Waiting};
-use crate::observation::{Reading, Suspended};
-use crate::rollout::{Cause, Outcome, Phase, Rollout, ScalingWanted, Settled, Target};
+use crate::observation::{Reading, ScalingReading, Suspended};
+use crate::rollout::{Cause, Outcome, Phase, Rested, Rollout, ScalingWanted, Settled, Target};
 use crate::time::Time;
 
 use super::draft::Draft;
@@ -147,8 +147,19 @@ pub(super) fn settle(draft: &mut Draft<'_>, rollout: &Rollout, live: crate::ids:
         .filter_map(|(route, reading)| Some((route.clone(), reading.known()?.weights.clone())))
         .filter(|(route, _)| rollout.routes.contains_key(route))
         .collect();
-    draft.status.settled =
-        Some(Settled { live, weights, at: draft.now, differs_since: None, corrected: false, correcting: None });
+    let other = live.other();
+    let scaling = |colour| draft.colour(colour)?.scaling.known().copied().flatten();
+    let rests = scaling(other).is_some_and(|now: ScalingReading| now.suspended == Suspended::ALL);
+    let had = rollout.stable.and_then(|stable| rollout.scaling.get(&stable).copied().flatten());
+    draft.status.settled = Some(Settled {
+        live,
+        weights,
+        at: draft.now,
+        differs_since: None,
+        corrected: false,
+        correcting: None,
+        rested: had.filter(|_| rests).map(|had| Rested { colour: other, had }),
+    });
 }
 
 /// Brings an emptied colour to rest: drained, then its scaling, then its tasks; true when it rests.

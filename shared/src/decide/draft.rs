@@ -56,12 +56,19 @@ impl<'a> Draft<'a> {
 
     /// A forward effect: it has a deadline, which the status remembers.
     pub(super) fn forward(&mut self, rollout: &mut Rollout, action: Action) {
-        let deadline = self.now.plus(self.margins.forward);
+        let of_weights = matches!(action, Action::Weights { .. });
+        let deadline = self.timed(action);
         rollout.forward_until = rollout.forward_until.max(deadline);
-        if let Action::Weights { .. } = action {
+        if of_weights {
             rollout.weights_until = rollout.weights_until.max(deadline);
         }
+    }
+
+    /// An effect with a deadline, which the caller must save.
+    pub(super) fn timed(&mut self, action: Action) -> Time {
+        let deadline = self.now.plus(self.margins.forward);
         self.effects.push(Effect { action, deadline: Some(deadline) });
+        deadline
     }
 
     /// An effect that brings traffic back, or protects it.

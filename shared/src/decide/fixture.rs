@@ -8,6 +8,7 @@ use crate::observation::{
     RouteReading, ServiceReading, TargetCounts,
 };
 use crate::rollout::{ImageRef, Intent, IntentKind, Margins, Status};
+use crate::scaling::{Moves, Policy, Repair};
 use crate::time::{Span, Time};
 use crate::weights::Weights;
 
@@ -190,6 +191,9 @@ impl Scene {
         if ask.registered.is_none() {
             seen.registered = Reading::not_asked();
         }
+        if ask.policies.is_none() {
+            seen.policies = Reading::not_asked();
+        }
         for (colour, reading) in &mut seen.colours {
             let requests = ask.requests.as_ref().is_some_and(|(colours, _)| colours.contains(colour));
             if !ask.scaling {
@@ -263,6 +267,12 @@ impl Scene {
                             (now.min, now.max) = (min, max);
                         }
                     }
+                }
+                Action::Track { metric, target, .. } => {
+                    let name = Repair::policy(metric).expect("a policy of ours").to_owned();
+                    let moves = Moves::Tracking { metric, target, group: None, only_out: false };
+                    let made = Policy { name, moves, alarms: Vec::new() };
+                    self.seen.policies = Reading::Known(vec![made]);
                 }
                 Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } | Action::Tidy { .. } => {}
             }

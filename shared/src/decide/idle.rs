@@ -8,12 +8,16 @@ use crate::time::{Span, Time};
 use crate::weights::{Weights, all_on_stable, candidate_percent, same_shares};
 
 use super::draft::Draft;
-use super::native;
+use super::{native, repair};
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     if let Some(next) = draft.status.next.clone() {
         if draft.now < next.quiet_until {
             draft.wait_until(Waiting::Quiet(next.quiet_until), next.quiet_until);
+            return;
+        }
+        if let Some(landed) = repair::gives_way(draft) {
+            draft.wait_until(Waiting::LateWrites(landed), landed);
             return;
         }
         draft.status.next = None;
@@ -58,6 +62,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
     } else {
         settled(draft);
     }
+    repair::go_on(draft);
 }
 
 /// Weights are put right once; what sets them again within this time is not fought.

@@ -17,6 +17,7 @@ mod hold;
 mod idle;
 mod inbox;
 mod native;
+mod repair;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -93,12 +94,13 @@ fn phase(draft: &mut Draft<'_>, rollout: Rollout) -> Option<Rollout> {
 #[must_use]
 pub fn ask(config: &ServiceConfig, status: &Status, margins: &Margins, at: Time) -> Ask {
     if config.engine.native().is_some() {
-        return native::ask(status, at);
+        return repair::asks(status, native::ask(status, at));
     }
     let Some(rollout) = &status.rollout else {
         // At rest the weights alone are looked at; whether what they point at lives, only when they differ.
         let differs = status.settled.as_ref().is_some_and(|settled| settled.differs_since.is_some());
-        return Ask { routes: status.settled.is_some(), targets: differs, ..Ask::default() };
+        let base = Ask { routes: status.settled.is_some(), targets: differs, ..Ask::default() };
+        return repair::asks(status, base);
     };
     let base = Ask { routes: true, targets: true, ..Ask::default() };
     let drained =

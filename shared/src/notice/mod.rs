@@ -4,10 +4,14 @@ pub mod slack;
 pub mod sns;
 mod text;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Colour, RevisionArn, RolloutId, ServiceName};
+use crate::observation::ScalingReading;
 use crate::rollout::Cause;
+use crate::scaling::{Level, Metric};
 use crate::strategy::Step;
 use crate::time::{Span, Time};
 
@@ -198,6 +202,16 @@ pub enum Milestone {
         wish: String,
         /// Why.
         reason: String,
+    },
+    /// The live side's scaling was put right, and read so.
+    Repaired {
+        /// The ECS service.
+        service: String,
+        /// How its scalable target is now.
+        now: ScalingReading,
+        /// The targets that a policy of ours keeps now.
+        #[serde(default)]
+        tracking: BTreeMap<Metric, Level>,
     },
     /// The scaling check has news.
     Scaling {

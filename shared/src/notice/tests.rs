@@ -3,7 +3,9 @@
 use super::{Milestone, Notice, slack, tell};
 use crate::decide::fixture::revision;
 use crate::ids::Colour;
+use crate::observation::{ScalingReading, Suspended};
 use crate::rollout::Cause;
+use crate::scaling::{Level, Metric};
 use crate::strategy::Step;
 use crate::time::{Span, Time};
 
@@ -83,6 +85,11 @@ fn every() -> Vec<Milestone> {
         Milestone::Corrected { found: "0123: blue=100 green=0".to_owned(), to: Colour::Green },
         Milestone::Changed { found: "0123: blue=100 green=0".to_owned() },
         Milestone::Declined { wish: "promote".to_owned(), reason: "the step is over".to_owned() },
+        Milestone::Repaired {
+            service: "shop-blue".to_owned(),
+            now: ScalingReading { min: 2, max: 10, suspended: Suspended::default() },
+            tracking: [(Metric::Cpu, Level::try_from(70.0).unwrap())].into(),
+        },
         Milestone::Scaling { findings: vec!["blue is at its maximum of 8 tasks".to_owned()], closed: Vec::new() },
     ]
 }

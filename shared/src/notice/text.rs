@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::ids::{Digest, ServiceName};
 use crate::rollout::Cause;
+use crate::scaling::Repair;
 use crate::strategy::Step;
 use crate::time::Span;
 
@@ -212,6 +213,24 @@ pub fn tell(notice: &Notice) -> Telling {
             format!("{}.", capital(reason)),
             format!("flipback status {service} shows where it stands"),
         ),
+        Milestone::Repaired { service: ecs, now, tracking } => {
+            let kept = tracking.iter().filter_map(|(metric, level)| {
+                Some(format!(" Policy {} keeps it at {}.", Repair::policy(*metric)?, metric.at(*level)))
+            });
+            telling(
+                Tone::Good,
+                format!("{service}: scaling was put right"),
+                format!(
+                    "{ecs} scales from {} to {} tasks, suspended is {}.{} What sets it otherwise within the hour is not fought.",
+                    now.min,
+                    now.max,
+                    now.suspended,
+                    kept.collect::<String>()
+                ),
+                "`scaling.enforce` in flipback.yaml says so. Find what wrote it otherwise: often an infrastructure apply"
+                    .to_owned(),
+            )
+        }
         Milestone::Scaling { findings, closed } => {
             let over = closed.iter().map(|closed| format!("Over: {closed}"));
             let sentences: Vec<String> = findings.iter().cloned().chain(over).collect();

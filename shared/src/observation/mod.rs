@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, Colour, RevisionArn, RouteArn, TargetGroupArn};
+use crate::scaling::Policy;
 use crate::time::{Span, Time};
 use crate::weights::Weights;
 
@@ -53,6 +54,9 @@ pub struct Ask {
     pub alarms: bool,
     /// The scalable targets of both colours.
     pub scaling: bool,
+    /// The scaling policies of this colour's service.
+    #[serde(default)]
+    pub policies: Option<Colour>,
     /// The revision registered for a rollout, found by its tag: the family to search, and the rollout's id.
     pub registered: Option<(RevisionArn, String)>,
     /// The request counts per target group of these colours since a time that lies on a metric period's border.
@@ -74,6 +78,9 @@ pub struct Observation {
     pub colours: BTreeMap<Colour, ColourReading>,
     /// Every configured alarm; `Known(None)` is an alarm that does not exist.
     pub alarms: BTreeMap<AlarmName, Reading<Option<AlarmReading>>>,
+    /// The scaling policies that were asked for.
+    #[serde(default = "Reading::not_asked")]
+    pub policies: Reading<Vec<Policy>>,
     /// The revision that carries the rollout's tag; `Known(None)`: none does.
     pub registered: Reading<Option<RevisionArn>>,
     /// The native service; `Known(None)`: there is no such ACTIVE service.
@@ -92,6 +99,7 @@ impl Observation {
             routes: BTreeMap::new(),
             colours: BTreeMap::new(),
             alarms: BTreeMap::new(),
+            policies: Reading::not_asked(),
             registered: Reading::not_asked(),
             native: Reading::not_asked(),
             failures: Vec::new(),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, IntentId, RevisionArn, RolloutId};
+use crate::scaling::Repair;
 use crate::time::Time;
 
 use super::ImageRef;
@@ -86,5 +87,10 @@ pub enum IntentKind {
         at: Time,
         /// CloudWatch's words.
         reason: String,
+    },
+    /// The scaling check wants something put right.
+    Repair {
+        /// How it shall be.
+        repair: Repair,
     },
 }

@@ -5,6 +5,7 @@ mod deployed;
 mod intent;
 mod margins;
 mod native;
+mod repairing;
 mod settled;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,8 @@ pub use deployed::Deployed;
 pub use intent::{Intent, IntentKind};
 pub use margins::Margins;
 pub use native::{Foreign, NativeRun, Opened};
-pub use settled::{Correcting, Settled};
+pub use repairing::Repairing;
+pub use settled::{Correcting, Rested, Settled};
 
 /// The version of the saved form. A newer release reads every older one.
 pub const FORMAT: u32 = 1;
@@ -70,6 +72,12 @@ pub struct Status {
     /// The last deployment of a native service that Flipback did not start.
     #[serde(default)]
     pub foreign: Option<Foreign>,
+    /// The live side's scaling is being put right.
+    #[serde(default)]
+    pub repairing: Option<Repairing>,
+    /// When that was begun last.
+    #[serde(default)]
+    pub repaired: Option<Time>,
     /// The one chain of wakes that is alive.
     #[serde(default)]
     pub wake: Wake,

@@ -1,10 +1,11 @@
-//! The routes at rest, and what is put right there.
+//! A service at rest, and what is put right there.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Colour, RouteArn};
+use crate::observation::ScalingReading;
 use crate::time::Time;
 use crate::weights::Weights;
 
@@ -27,6 +28,19 @@ pub struct Settled {
     /// They are being put right.
     #[serde(default)]
     pub correcting: Option<Correcting>,
+    /// The side that was put to rest last.
+    #[serde(default)]
+    pub rested: Option<Rested>,
+}
+
+/// A side that was put to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rested {
+    /// Which.
+    pub colour: Colour,
+    /// What the scalable target of the live side had then: what this one would get if it became live.
+    pub had: ScalingReading,
 }
 
 /// Weights on a dead side that are being put right: written at each look until they are read so.

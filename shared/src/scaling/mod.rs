@@ -1,7 +1,7 @@
 //! The scheduled check: can a service still scale, is it scaling, and is it scaled as its team meant?
 //!
 //! Pure, like `decide`: [`subjects`] says what to read, [`judge`] what is wrong with what was read, [`Memory`] what of it is
-//! news. What could not be read changes nothing: it is neither fine nor a fault.
+//! news, and [`repair`] what of it may be put right. What could not be read changes nothing: it is neither fine nor a fault.
 
 mod finding;
 mod judge;
@@ -9,6 +9,7 @@ mod load;
 mod memory;
 mod past;
 mod policy;
+mod repair;
 mod scheduled;
 mod sight;
 mod trouble;
@@ -20,6 +21,7 @@ pub use load::{Load, PERIODS, Point, Series, window};
 pub use memory::{Memory, News, Open};
 pub use past::{Past, Step};
 pub use policy::{Level, Metric, Moves, Policy, PolicyAlarm};
+pub use repair::{Repair, repair};
 pub use scheduled::Scheduled;
 pub use sight::{Counts, Sight, Subject, live, subjects};
 pub use trouble::{AlarmTrouble, Differs, Trouble};

@@ -133,12 +133,15 @@ impl Finding {
     }
 }
 
-/// What is suspended, in words.
-fn suspended(flags: Suspended) -> String {
-    let names =
-        [(flags.scale_out, "scaling out"), (flags.scale_in, "scaling in"), (flags.scheduled, "scheduled scaling")];
-    let set: Vec<&str> = names.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
-    if set.is_empty() { "nothing".to_owned() } else { set.join(", ") }
+impl fmt::Display for Suspended {
+    /// What is suspended.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            [(self.scale_out, "scaling out"), (self.scale_in, "scaling in"), (self.scheduled, "scheduled scaling")];
+        let set: Vec<&str> = names.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+        f.write_str(if set.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&set.join(", "))
+    }
 }
 
 impl fmt::Display for Finding {
@@ -170,15 +173,14 @@ impl fmt::Display for Finding {
                 above.as_ref().map_or(Ok(()), |policy| write!(f, ", and policy {policy} is above its target"))?;
                 f.write_str(": it cannot grow any more")
             }
-            What::Suspended { flags } => write!(f, "{service} is live, and suspended is {}", suspended(*flags)),
+            What::Suspended { flags } => write!(f, "{service} is live, and suspended is {flags}"),
             What::RunningBelowDesired { running, pending, desired, why } => {
                 write!(f, "{service} runs {running} of {desired} tasks, {pending} pending")?;
                 why.as_ref().map_or(Ok(()), |why| write!(f, "; ECS says: {why}"))
             }
             What::IdleNotAtRest { min, flags } => write!(
                 f,
-                "{service} rests, and its scalable target may start tasks there: min {min}, suspended is {}",
-                suspended(*flags)
+                "{service} rests, and its scalable target may start tasks there: min {min}, suspended is {flags}"
             ),
             What::NoPolicy => {
                 write!(f, "{service} has a scalable target and no policy or schedule: only people change its count")

@@ -99,6 +99,8 @@ pub(crate) struct Laws {
     pub(crate) outage: Option<Millis>,
     /// Since when one side is smaller than the other although it may get all traffic.
     smaller: Option<Millis>,
+    /// Somebody changed the bounds of a scalable target.
+    pub(crate) rebound: bool,
     /// What a planted bug remembers.
     pub(crate) memory: Memory,
 }

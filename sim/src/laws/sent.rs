@@ -7,7 +7,7 @@ use shared::decision::{Action, Effect};
 use shared::ids::{Colour, RevisionArn, RouteArn};
 use shared::observation::{AlarmState, Observation, Reading, RolloutState};
 use shared::ports::Record;
-use shared::rollout::{ImageRef, IntentKind, Phase, Rollout, Status};
+use shared::rollout::{ImageRef, IntentKind, Phase, Repairing, Rollout, ScalingWanted, Status};
 use shared::weights::{Weights, same_shares};
 
 use super::{alive, dead, healthy_on, meddled_lately, owner, read_share, side, targets};
@@ -54,11 +54,37 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, input: &Value) 
             if carries && !wanted.suspended.scale_in {
                 cloud.violate(9, format!("{colour}'s scale-in is let loose while the rollout carries traffic"));
             }
+            if status.rollout.is_none() {
+                repair(cloud, *colour, wanted, status, &honest);
+            }
         }
+        Action::Track { .. } => cloud.violate(1, format!("nobody asked for a scaling policy: {effect}")),
         Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } => {
             cloud.violate(7, format!("the managed engine sends an effect of the native one: {effect}"));
         }
         Action::Register { .. } | Action::Tidy { .. } => {}
+    }
+}
+
+/// Laws 1, 8 and 9 of what is put right at rest.
+fn repair(cloud: &mut Cloud, colour: Colour, wanted: &ScalingWanted, status: &Status, honest: &Observation) {
+    let Some(repairing) = &status.repairing else {
+        cloud.violate(1, format!("{colour}'s scaling is written at rest, and nobody asked for it"));
+        return;
+    };
+    if repairing.writes > Repairing::MOST {
+        cloud.violate(8, format!("{colour}'s scaling is fought for"));
+    }
+    if !cloud.has_weight(colour) && !meddled_lately(cloud) {
+        cloud.violate(9, format!("{colour}'s scaling is put right, and it has no traffic"));
+    }
+    let service = honest.colours.get(&colour).and_then(|reading| reading.service.known()?.as_ref());
+    match (service, wanted.bounds) {
+        (Some(service), Some((_, max))) if service.desired > max => {
+            cloud.violate(9, format!("{colour} wants {} tasks, and its maximum is made {max}", service.desired));
+        }
+        (None, Some(_)) => cloud.violate(6, format!("{colour}'s maximum is set although its count was not read")),
+        (_, _) => {}
     }
 }
 
@@ -305,6 +331,10 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
     if ended && !expected && !cloud.laws.foreign && !harmless && !landing.effect.is_back() {
         cloud.violate(3, format!("landed after its rollout had ended: {}", landing.effect));
     }
+    let of_repair = landing.rollout.is_none() && matches!(landing.effect.action, Action::Scaling { .. });
+    if of_repair && let Some(rollout) = &cloud.record.status.rollout {
+        cloud.violate(3, format!("{} has begun, and a repair from before it landed", rollout.id));
+    }
     if cloud.native.is_some() {
         native::laws::landed(cloud, landing);
     }
@@ -347,6 +377,7 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
         | Action::Continue { .. }
         | Action::Scale { .. }
         | Action::Scaling { .. }
+        | Action::Track { .. }
         | Action::Tidy { .. } => {}
     }
 }

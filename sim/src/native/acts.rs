@@ -40,6 +40,7 @@ impl Port {
             | Action::Scale { .. }
             | Action::Weights { .. }
             | Action::Scaling { .. }
+            | Action::Track { .. }
             | Action::Tidy { .. } => Ok(()),
         }
     }

@@ -49,6 +49,8 @@ impl Actuator for Port {
             }
             Action::Weights { route, weights } => self.weights(effect, route, weights).await,
             Action::Scaling { colour, wanted } => self.scale(config, effect, *colour, wanted).await,
+            // No schedule's check asks for a policy; that one is sent is a broken law.
+            Action::Track { .. } => Ok(()),
             Action::Tidy { family, keep, in_use } => self.tidy(effect, family, *keep, in_use).await,
         };
         if let Err(error) = &done {

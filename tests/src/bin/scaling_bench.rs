@@ -279,6 +279,7 @@ async fn settle(table: &Table, service: &ServiceName) -> anyhow::Result<()> {
         differs_since: None,
         corrected: false,
         correcting: None,
+        rested: None,
     });
     let history = HistoryEntry { at: Time(0), rollout: None, line: "set up".to_owned(), inputs: None };
     let (status, version) = (&record.status, record.version);

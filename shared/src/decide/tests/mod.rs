@@ -11,6 +11,7 @@ mod laws_9_10;
 mod people;
 mod pushes;
 mod queue;
+mod repair;
 mod settled;
 
 use super::fixture::{RULE, Scene, alarm, image, revision, weights};

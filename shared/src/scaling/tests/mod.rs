@@ -3,6 +3,7 @@
 mod load;
 mod past;
 mod policies;
+mod repair;
 mod scheduled;
 
 use super::*;

@@ -6,17 +6,17 @@ use crate::observation::AlarmState;
 
 const GROUP: &str = "targetgroup/shop-blue/0123";
 
-fn level(value: f64) -> Level {
+pub(super) fn level(value: f64) -> Level {
     Level::try_from(value).expect("a target")
 }
 
-fn tracking(name: &str, metric: Metric, target: f64) -> Policy {
+pub(super) fn tracking(name: &str, metric: Metric, target: f64) -> Policy {
     let group = (metric == Metric::Requests).then(|| GROUP.to_owned());
     let moves = Moves::Tracking { metric, target: level(target), group, only_out: false };
     Policy { name: name.to_owned(), moves, alarms: vec![format!("{name}-high"), format!("{name}-low")] }
 }
 
-fn cpu() -> Policy {
+pub(super) fn cpu() -> Policy {
     tracking("cpu", Metric::Cpu, 70.0)
 }
 
@@ -31,7 +31,7 @@ fn alarm() -> PolicyAlarm {
 }
 
 /// Four tasks of two to ten run behind one target group, with these policies and good alarms.
-fn with(policies: Vec<Policy>) -> Sight {
+pub(super) fn with(policies: Vec<Policy>) -> Sight {
     let names = policies.iter().flat_map(|policy| policy.alarms.clone());
     let alarms = names.map(|name| (name, Reading::Known(Some(alarm())))).collect();
     let group = TargetGroupArn(format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:{GROUP}"));

@@ -256,6 +256,7 @@ fn told(cloud: &mut Cloud, rollout: Option<&Rollout>, milestone: &Milestone, hon
         | Milestone::Step { .. }
         | Milestone::Corrected { .. }
         | Milestone::Changed { .. }
+        | Milestone::Repaired { .. }
         | Milestone::Scaling { .. } => {
             cloud.violate(7, format!("`{name}` is told of a native service"));
         }

@@ -1,0 +1,311 @@
+//! The live side's scaling is put right at rest, as the check asked for: laws 3, 8, 9 and 15.
+
+use std::collections::BTreeMap;
+
+use super::{MS, called, push, silent, throttled, told};
+use crate::config::Mode;
+use crate::decide::fixture::Scene;
+use crate::decision::{Action, Waiting};
+use crate::ids::Colour;
+use crate::notice::Milestone;
+use crate::observation::{Reading, ScalingReading, Suspended};
+use crate::rollout::{IntentKind, Rested, ScalingWanted};
+use crate::scaling::{Level, Metric, Repair};
+use crate::time::Span;
+
+const FREE: Suspended = Suspended { scale_in: false, scale_out: false, scheduled: false };
+
+/// Green is live with two tasks, blue rests; both have a scalable target, and the team lets Flipback put it right.
+fn settled() -> Scene {
+    let mut scene = Scene::new();
+    let live = ScalingReading { min: 2, max: 8, suspended: FREE };
+    let rest = ScalingReading { min: 0, max: 8, suspended: Suspended::ALL };
+    for (colour, reading) in [(Colour::Blue, live), (Colour::Green, rest)] {
+        scene.seen.colours.get_mut(&colour).unwrap().scaling = Reading::Known(Some(reading));
+    }
+    scene.config.scaling.enforce = true;
+    scene.look(&[push(2)]);
+    scene.until("resting");
+    silent(&mut scene, Colour::Blue);
+    scene.until("idle");
+    scene.pass(Span::mins(5));
+    scene.look(&[]);
+    scene
+}
+
+fn green(scene: &mut Scene) -> &mut ScalingReading {
+    match scene.seen.colours.get_mut(&Colour::Green).map(|reading| &mut reading.scaling) {
+        Some(Reading::Known(Some(reading))) => reading,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wish(bounds: (u32, u32)) -> IntentKind {
+    IntentKind::Repair {
+        repair: Repair { colour: Colour::Green, bounds: Some(bounds), suspended: None, tracking: BTreeMap::new() },
+    }
+}
+
+fn sent(scene: &Scene) -> Vec<ScalingWanted> {
+    let effects = scene.last.iter().flat_map(|decision| &decision.effects);
+    let all = effects.map(|effect| match &effect.action {
+        Action::Scaling { colour: Colour::Green, wanted } => *wanted,
+        other => panic!("{other:?}"),
+    });
+    all.collect()
+}
+
+/// The check's wish was taken, and the next look has written.
+fn begun() -> Scene {
+    let mut scene = settled();
+    let decision = scene.look(&[wish((2, 10))]);
+    assert_eq!((sent(&scene), decision.look), (vec![], Some(Span(0))), "nothing is written that was not read");
+    scene.pass(Span::secs(1));
+    scene.look(&[]);
+    assert_eq!(sent(&scene), [ScalingWanted { bounds: Some((2, 10)), suspended: FREE }]);
+    scene
+}
+
+fn over(scene: &mut Scene) {
+    let margins = crate::rollout::Margins::default();
+    scene.pass(margins.forward);
+    scene.pass(margins.effect_lifetime);
+    scene.pass(MS);
+    scene.look(&[]);
+    assert_eq!(scene.status.repairing, None);
+}
+
+#[test]
+fn law_15_a_repair_is_told_once_when_it_was_read() {
+    let mut scene = begun();
+    assert_eq!(told(&scene), []);
+    scene.pass(Span::secs(10));
+    scene.look(&[]);
+    assert_eq!((sent(&scene).len(), told(&scene)), (1, vec![]), "not read so yet: written again");
+    scene.obey();
+    scene.pass(Span::secs(10));
+    scene.look(&[]);
+    let now = ScalingReading { min: 2, max: 10, suspended: FREE };
+    assert_eq!(sent(&scene), []);
+    assert_eq!(
+        told(&scene),
+        [Milestone::Repaired { service: "shop-api-green".to_owned(), now, tracking: BTreeMap::new() }]
+    );
+    scene.pass(Span::secs(10));
+    scene.look(&[]);
+    assert!(told(&scene).is_empty() && scene.status.repairing.is_some(), "its write may land late");
+    over(&mut scene);
+    assert_eq!(scene.last.unwrap().waiting, Waiting::Idle);
+}
+
+#[test]
+fn what_is_right_already_is_not_written_and_not_told() {
+    let mut scene = settled();
+    scene.look(&[wish((2, 8))]);
+    scene.pass(Span::secs(1));
+    scene.look(&[]);
+    assert_eq!((sent(&scene), told(&scene), scene.status.repairing), (vec![], vec![], None));
+}
+
+#[test]
+fn law_9_nothing_is_repaired_while_a_rollout_runs_or_waits() {
+    let mut scene = settled();
+    scene.look(&[push(3), wish((2, 10))]);
+    assert_eq!(scene.status.repairing, None, "one waits");
+    scene.until("starting");
+    scene.look(&[wish((2, 10))]);
+    assert_eq!(scene.status.repairing, None, "one runs");
+}
+
+#[test]
+fn law_3_a_rollout_waits_until_no_repair_can_land_any_more() {
+    let mut scene = begun();
+    let late = scene.status.repairing.clone().unwrap().until.plus(crate::rollout::Margins::default().effect_lifetime);
+    scene.look(&[push(3)]);
+    while scene.now <= late {
+        scene.look(&[]);
+        assert_eq!((scene.phase(), sent(&scene)), ("idle", vec![]), "and no other is written meanwhile");
+        scene.pass(Span::secs(5));
+    }
+    scene.until("registering");
+    assert_eq!(scene.status.repairing, None);
+    // What was not written yet keeps nobody.
+    let mut scene = settled();
+    scene.look(&[wish((2, 10)), push(3)]);
+    scene.pass(scene.config.quiet);
+    scene.look(&[]);
+    assert_ne!(scene.phase(), "idle");
+}
+
+#[test]
+fn law_8_what_is_set_again_within_the_hour_is_not_fought() {
+    let mut scene = begun();
+    let began = scene.status.repaired.unwrap();
+    scene.obey();
+    scene.pass(Span::secs(10));
+    scene.look(&[]);
+    over(&mut scene);
+    green(&mut scene).max = 3;
+    scene.now = began.plus(Span::mins(60)).minus(MS);
+    scene.look(&[wish((2, 10))]);
+    assert_eq!(scene.status.repairing, None);
+    scene.pass(MS);
+    scene.look(&[wish((2, 10))]);
+    assert!(scene.status.repairing.is_some());
+}
+
+#[test]
+fn what_somebody_else_writes_meanwhile_is_given_up_after_five_writes() {
+    let mut scene = settled();
+    scene.look(&[wish((2, 10))]);
+    let mut writes = 0;
+    for _ in 0..10 {
+        scene.pass(Span::secs(10));
+        scene.look(&[]);
+        writes += sent(&scene).len();
+        if let Some(why) = called(&scene) {
+            assert!(why.contains("2 to 8 tasks, suspended is nothing"), "{why}");
+        }
+    }
+    assert_eq!(writes, 5);
+    over(&mut scene);
+}
+
+#[test]
+fn a_target_that_cannot_be_read_is_waited_for_ten_minutes() {
+    let mut scene = begun();
+    scene.seen.colours.get_mut(&Colour::Green).unwrap().scaling = throttled();
+    let began = scene.status.repaired.unwrap();
+    scene.now = began.plus(Span::mins(10)).minus(MS);
+    scene.look(&[]);
+    assert_eq!((sent(&scene), called(&scene)), (vec![], None));
+    scene.pass(MS);
+    scene.look(&[]);
+    assert!(called(&scene).unwrap().contains("throttled"));
+    // Where nothing was written there is nothing to tell.
+    let mut scene = settled();
+    scene.seen.colours.get_mut(&Colour::Green).unwrap().scaling = throttled();
+    scene.look(&[wish((2, 10))]);
+    scene.pass(Span::mins(10));
+    scene.look(&[]);
+    assert_eq!((told(&scene), scene.status.repairing), (vec![], None));
+}
+
+#[test]
+fn no_maximum_takes_tasks_away() {
+    for (desired, writes) in [(5, 1), (6, 0)] {
+        let mut scene = settled();
+        scene.service(Colour::Green).desired = desired;
+        scene.look(&[wish((2, 5))]);
+        scene.pass(Span::secs(1));
+        scene.look(&[]);
+        assert_eq!(sent(&scene).len(), writes, "{desired}");
+    }
+}
+
+#[test]
+fn only_the_side_that_was_read_to_be_live_is_written() {
+    let mut scene = settled();
+    let repair = Repair { colour: Colour::Blue, bounds: Some((2, 10)), suspended: None, tracking: BTreeMap::new() };
+    scene.look(&[IntentKind::Repair { repair }]);
+    assert_eq!(scene.status.repairing, None, "blue rests");
+    scene.look(&[wish((2, 10))]);
+    let read = scene.seen.routes.clone();
+    scene.seen.routes.values_mut().for_each(|reading| *reading = throttled());
+    scene.pass(Span::secs(1));
+    scene.look(&[]);
+    assert_eq!(sent(&scene), [], "where the traffic goes was not read");
+    scene.seen.routes = read;
+    scene.weigh(100, 0);
+    scene.pass(Span::secs(1));
+    scene.look(&[]);
+    assert_eq!((sent(&scene), scene.status.repairing), (vec![], None), "somebody moves it");
+}
+
+#[test]
+fn before_the_first_rollout_the_routes_tell_which_side_is_live() {
+    for (green, writes) in [(100, 1), (50, 0), (0, 0)] {
+        let mut scene = settled();
+        scene.status.settled = None;
+        scene.weigh(100 - green, green);
+        scene.look(&[wish((2, 10))]);
+        scene.pass(Span::secs(1));
+        scene.look(&[]);
+        assert_eq!(sent(&scene).len(), writes, "{green}");
+    }
+    let mut scene = settled();
+    scene.status.settled = None;
+    scene.seen.colours.get_mut(&Colour::Blue).unwrap().service = throttled();
+    scene.look(&[wish((2, 10))]);
+    scene.pass(Span::secs(1));
+    scene.look(&[]);
+    assert_eq!(sent(&scene), [], "which target groups are whose is not known");
+}
+
+#[test]
+fn only_where_the_team_lets_it() {
+    let mut scene = settled();
+    scene.config.scaling.enforce = false;
+    scene.look(&[wish((2, 10))]);
+    assert_eq!(scene.status.repairing, None);
+    scene.config.scaling.enforce = true;
+    scene.config.mode = Mode::Observe;
+    scene.look(&[wish((2, 10))]);
+    assert_eq!(scene.status.repairing, None);
+}
+
+#[test]
+fn what_a_side_had_when_it_was_put_to_rest_is_kept_until_it_is_given_back() {
+    let mut scene = settled();
+    let had = ScalingReading { min: 2, max: 8, suspended: FREE };
+    let rested = Rested { colour: Colour::Blue, had };
+    assert_eq!(scene.status.settled.as_ref().unwrap().rested, Some(rested));
+    assert_eq!(scene.status.settled.as_ref().unwrap().left(Colour::Blue), None, "it rests");
+    // Somebody brings blue up and moves the traffic there.
+    let blue = scene.service(Colour::Blue);
+    (blue.desired, blue.running) = (2, 2);
+    scene.targets(Colour::Blue).healthy = 2;
+    scene.weigh(100, 0);
+    for _ in 0..3 {
+        scene.pass(Span::secs(15));
+        scene.look(&[]);
+    }
+    let settled = scene.status.settled.as_ref().unwrap();
+    assert_eq!((settled.live, settled.left(Colour::Blue)), (Colour::Blue, Some(had)));
+    let repair =
+        Repair { colour: Colour::Blue, bounds: Some((2, 8)), suspended: Some(FREE), tracking: BTreeMap::new() };
+    scene.look(&[IntentKind::Repair { repair }]);
+    scene.pass(Span::secs(1));
+    scene.look(&[]);
+    let effect = scene.last.as_ref().unwrap().effects[0].clone();
+    let wanted = ScalingWanted { bounds: Some((2, 8)), suspended: FREE };
+    assert_eq!(effect.action, Action::Scaling { colour: Colour::Blue, wanted });
+    scene.obey();
+    scene.pass(Span::secs(10));
+    scene.look(&[]);
+    assert!(matches!(told(&scene)[..], [Milestone::Repaired { .. }]));
+    assert_eq!(scene.status.settled.unwrap().rested, None, "once");
+}
+
+#[test]
+fn a_policy_is_made_and_told_once_it_is_read() {
+    let mut scene = settled();
+    let level = Level::try_from(70.0).unwrap();
+    let tracking = BTreeMap::from([(Metric::Cpu, level)]);
+    let repair = Repair { colour: Colour::Green, bounds: None, suspended: None, tracking: tracking.clone() };
+    scene.seen.policies = throttled();
+    scene.look(&[IntentKind::Repair { repair }]);
+    scene.pass(Span::secs(1));
+    let decision = scene.look(&[]);
+    assert_eq!((decision.effects, told(&scene)), (vec![], vec![]), "what policies there are is not known");
+    scene.seen.policies = Reading::Known(Vec::new());
+    scene.pass(Span::secs(10));
+    let decision = scene.look(&[]);
+    let actions: Vec<Action> = decision.effects.into_iter().map(|effect| effect.action).collect();
+    assert_eq!(actions, [Action::Track { colour: Colour::Green, metric: Metric::Cpu, target: level }]);
+    scene.obey();
+    scene.pass(Span::secs(10));
+    scene.look(&[]);
+    assert!(matches!(&told(&scene)[..], [Milestone::Repaired { tracking: kept, .. }] if *kept == tracking));
+    over(&mut scene);
+}
