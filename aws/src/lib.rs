@@ -3,6 +3,7 @@
 //! [`World`] reads and changes AWS, [`Table`] keeps the records, [`Queues`] wake the loop, [`Teller`] tells people; each
 //! implements a port of `shared`. [`lambda`] is what every function's main needs.
 
+mod activities;
 mod actuator;
 mod alarms;
 pub mod check;

@@ -134,7 +134,8 @@ fn tracking(tracking: &TargetTrackingScalingPolicyConfiguration, own: &str) -> O
         (None, None) => (Metric::Other, None),
     };
     let target = Level::try_from(tracking.target_value()).ok()?;
-    Some(Moves::Tracking { metric, target, group, only_out: tracking.disable_scale_in() == Some(true) })
+    let cooldown = tracking.scale_out_cooldown().and_then(|seconds| u32::try_from(seconds).ok());
+    Some(Moves::Tracking { metric, target, group, only_out: tracking.disable_scale_in() == Some(true), cooldown })
 }
 
 fn of_predefined(predefined: &PredefinedMetricSpecification) -> (Metric, Option<String>) {
@@ -220,6 +221,7 @@ mod tests {
         let tracking = TargetTrackingScalingPolicyConfiguration::builder()
             .target_value(62.5)
             .disable_scale_in(true)
+            .scale_out_cooldown(600)
             .predefined_metric_specification(predefined);
         put(PolicyType::TargetTrackingScaling, Some(tracking.build().unwrap())).moves
     }
@@ -232,6 +234,7 @@ mod tests {
             target,
             group: group.map(str::to_owned),
             only_out: true,
+            cooldown: Some(600),
         };
         assert_eq!(of(MetricType::EcsServiceAverageCpuUtilization, None), tracks(Metric::Cpu, None));
         assert_eq!(of(MetricType::EcsServiceAverageCpuUtilizationHighResolution, None), tracks(Metric::Cpu, None));

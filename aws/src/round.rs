@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, ServiceEvent};
 use serde::{Deserialize, Serialize};
 use shared::ids::{ServiceName, TargetGroupArn};
@@ -131,7 +132,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
             })
             .collect();
         let named = policies.values().filter_map(Reading::known).flatten().flat_map(|policy| &policy.alarms);
-        let sight = Sight {
+        let mut sight = Sight {
             at,
             services: subjects.iter().filter_map(of).collect(),
             targets: subjects.iter().filter_map(target_of).collect(),
@@ -146,8 +147,18 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
                 .iter()
                 .filter_map(|subject| Some((subject.service.clone(), loads.get(&pick(subject).1)?.clone())))
                 .collect(),
+            activities: BTreeMap::new(),
+            region: world.clients.region.clone(),
         };
-        let judged = scaling::judge(&record.config, &record.status, &subjects, &sight, &memory.past);
+        let judge = |sight: &Sight| scaling::judge(&record.config, &record.status, &subjects, sight, &memory.past);
+        let mut judged = judge(&sight);
+        if let Some(live) = subjects.iter().find(|subject| subject.role == Role::Live)
+            && scaling::wants_activities(&judged)
+        {
+            let read = crate::activities::read(world, &resource(&pick(live).1), &mut round.calls).await;
+            sight.activities.insert(live.service.clone(), read);
+            judged = judge(&sight);
+        }
         let checked = Checked { judged, sight, record, subjects, memory, version };
         round.checked.insert(service, Ok(checked));
     }
@@ -269,7 +280,21 @@ fn counts(service: &Service) -> Counts {
         trouble: trouble(service.events()),
         groups: groups(service).collect(),
         turns: shifts(service) && service.load_balancers().iter().any(|one| one.advanced_configuration().is_some()),
+        started: started(service),
     }
+}
+
+/// Tasks that were started since the last deployment ended, the newest first.
+fn started(service: &Service) -> Vec<(Time, u32)> {
+    let time = |at: Option<&DateTime>| Some(Time(u64::try_from(at?.to_millis().ok()?).ok()?));
+    let newest = service.deployments().iter().filter_map(|one| time(one.updated_at())).max();
+    let of = |event: &ServiceEvent| {
+        let at = time(event.created_at()).filter(|at| newest.is_none_or(|newest| *at > newest))?;
+        let (_, rest) = event.message()?.split_once("has started ")?;
+        let (many, _) = rest.split_once(" tasks")?;
+        Some((at, many.parse().ok()?))
+    };
+    service.events().iter().filter_map(of).collect()
 }
 
 /// ECS itself moves the traffic from one target group to the other.
@@ -302,7 +327,7 @@ fn trouble(events: &[ServiceEvent]) -> Option<(Time, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::primitives::DateTime;
+    use aws_sdk_ecs::types::Deployment;
 
     #[test]
     fn trouble_is_the_newest_event_that_tells_of_one_unless_it_is_over() {
@@ -317,5 +342,19 @@ mod tests {
         assert_eq!(trouble(&[failed.clone(), older.clone()]), Some((Time(20_000), words.to_owned())));
         assert_eq!(trouble(&[steady, failed, older]), None);
         assert_eq!(trouble(&[event(5, "(service api) registered 1 targets in (target-group x)")]), None);
+    }
+
+    #[test]
+    fn tasks_are_counted_from_the_events_since_the_last_deployment_ended() {
+        let event = |seconds: i64, text: &str| {
+            ServiceEvent::builder().created_at(DateTime::from_secs(seconds)).message(text).build()
+        };
+        let service = Service::builder()
+            .deployments(Deployment::builder().updated_at(DateTime::from_secs(20)).build())
+            .events(event(50, "(service api) has started 2 tasks: (task 1) (task 2)."))
+            .events(event(40, "(service api) has stopped 1 running tasks: (task 3)."))
+            .events(event(30, "(service api) has started 1 tasks: (task 4)."))
+            .events(event(20, "(service api) has started 4 tasks: (task 5)."));
+        assert_eq!(started(&service.build()), [(Time(50_000), 2), (Time(30_000), 1)]);
     }
 }

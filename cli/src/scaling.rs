@@ -338,6 +338,7 @@ mod tests {
             target: Level::try_from(70.0).unwrap(),
             group: None,
             only_out: false,
+            cooldown: None,
         };
         let policy = Policy { name: "cpu".to_owned(), moves, alarms: vec!["high".to_owned(), "low".to_owned()] };
         let quiet = PolicyAlarm {
@@ -366,6 +367,8 @@ mod tests {
             policies: [(subjects[0].service.clone(), Reading::Known(vec![policy]))].into(),
             alarms: ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into(),
             loads: [(subjects[0].service.clone(), load)].into(),
+            activities: BTreeMap::new(),
+            region: None,
         };
         let judged = judge(&record.config, &record.status, &subjects, &sight, &Past::default());
         Checked { record, subjects, sight, judged, memory: Memory::default(), version: 0 }

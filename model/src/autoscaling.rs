@@ -31,6 +31,8 @@ pub(crate) struct AutoScaling {
     /// Load from elsewhere by service, in percent of one task.
     loads: BTreeMap<ServiceKey, f64>,
     memories: BTreeMap<ServiceKey, f64>,
+    /// Resources whose count cannot be set, and what AWS says of that.
+    fails: BTreeMap<String, String>,
     /// When usage is published next; none while nothing is scaled.
     pub(crate) next_usage: Option<Millis>,
     tags: BTreeMap<String, BTreeMap<String, String>>,
@@ -226,9 +228,24 @@ impl World {
         if barred && holds {
             return None;
         }
+        if let Some(why) = self.autoscaling.fails.get(resource_id).cloned() {
+            let told = json!({ "Description": format!("Setting desired count to {wanted}."), "Cause": cause,
+                "StatusCode": "Failed", "StatusMessage": format!("Failed to set desired count to {wanted}. Reason: {why}") });
+            self.note_activity(resource_id, now, told);
+            return None;
+        }
         self.core.touch(Area::Services);
         self.set_desired(&key, resource_id, wanted, cause, now);
         Some(wanted)
+    }
+
+    /// From now on Application Auto Scaling cannot set the count of a service, for this reason; none: it can again.
+    pub fn fail_scaling(&mut self, cluster: &str, service: &str, why: Option<&str>) {
+        let resource = format!("service/{cluster}/{service}");
+        match why {
+            Some(why) => self.autoscaling.fails.insert(resource, why.to_owned()),
+            None => self.autoscaling.fails.remove(&resource),
+        };
     }
 
     fn describe_scalable_targets(&self, input: In<'_>) -> Answer {

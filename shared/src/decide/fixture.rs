@@ -270,7 +270,7 @@ impl Scene {
                 }
                 Action::Track { metric, target, .. } => {
                     let name = Repair::policy(metric).expect("a policy of ours").to_owned();
-                    let moves = Moves::Tracking { metric, target, group: None, only_out: false };
+                    let moves = Moves::Tracking { metric, target, group: None, only_out: false, cooldown: None };
                     let made = Policy { name, moves, alarms: Vec::new() };
                     self.seen.policies = Reading::Known(vec![made]);
                 }

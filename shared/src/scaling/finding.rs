@@ -5,8 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Differs, Level, Metric, Trouble};
-use crate::observation::Suspended;
+use super::What;
 use crate::time::Span;
 
 /// How bad a finding is.
@@ -90,6 +89,11 @@ kinds! {
     SlowScaleOut "slowScaleOut" "A metric has been above its target for long, though there is room to grow.";
     MemoryNearLimit "memoryNearLimit" "A task uses nearly all of its memory.";
     UnhealthyTargets "unhealthyTargets" "Targets fail their health checks, for a while.";
+    TasksReplaced "tasksReplaced" "Tasks are replaced again and again.";
+    LongCooldown "longCooldown" "A policy waits longer than its load takes to rise.";
+    ScalingFails "scalingFails" "Application Auto Scaling cannot set the count.";
+    OutOfStep "outOfStep" "While a rollout moves traffic, the new side is smaller than the live one or may be scaled in.";
+    OtherRegion "otherRegion" "The configuration names another region.";
 }
 
 impl FindingKind {
@@ -104,6 +108,7 @@ impl FindingKind {
             | FindingKind::PolicyAlarms
             | FindingKind::UnhealthyTargets
             | FindingKind::MemoryNearLimit
+            | FindingKind::OutOfStep
             | FindingKind::IdleNotAtRest => Span::mins(10),
             FindingKind::Gone
             | FindingKind::NoScalableTarget
@@ -117,6 +122,10 @@ impl FindingKind {
             | FindingKind::DrainedGroup
             | FindingKind::Flapping
             | FindingKind::MixedPolicies
+            | FindingKind::TasksReplaced
+            | FindingKind::LongCooldown
+            | FindingKind::ScalingFails
+            | FindingKind::OtherRegion
             | FindingKind::SlowScaleOut => Span(0),
         }
     }
@@ -128,8 +137,10 @@ impl FindingKind {
             FindingKind::AtMax
             | FindingKind::RunningBelowDesired
             | FindingKind::SlowScaleOut
+            | FindingKind::LongCooldown
+            | FindingKind::OutOfStep
             | FindingKind::UnhealthyTargets => Some(Span::mins(60)),
-            FindingKind::Suspended | FindingKind::Unreadable => Some(Span::mins(24 * 60)),
+            FindingKind::Suspended | FindingKind::Unreadable | FindingKind::TasksReplaced => Some(Span::mins(24 * 60)),
             FindingKind::Gone
             | FindingKind::NoScalableTarget
             | FindingKind::OtherBounds
@@ -144,6 +155,8 @@ impl FindingKind {
             | FindingKind::DrainedGroup
             | FindingKind::Flapping
             | FindingKind::MixedPolicies
+            | FindingKind::ScalingFails
+            | FindingKind::OtherRegion
             | FindingKind::MemoryNearLimit => None,
         }
     }
@@ -159,208 +172,4 @@ pub struct Finding {
     pub service: String,
     /// What was found.
     pub what: What,
-}
-
-/// What was found, with its numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
-pub enum What {
-    /// See [`FindingKind::Unreadable`].
-    Unreadable {
-        /// The call, and AWS's words.
-        why: String,
-    },
-    /// See [`FindingKind::Gone`].
-    Gone,
-    /// See [`FindingKind::NoScalableTarget`].
-    NoScalableTarget,
-    /// See [`FindingKind::OtherBounds`].
-    OtherBounds {
-        /// As it is.
-        min: u32,
-        /// As it is.
-        max: u32,
-        /// As flipback.yaml wants it.
-        wanted_min: u32,
-        /// As flipback.yaml wants it.
-        wanted_max: u32,
-    },
-    /// See [`FindingKind::MinIsMax`].
-    MinIsMax {
-        /// Both bounds.
-        bound: u32,
-    },
-    /// See [`FindingKind::MinZero`].
-    MinZero {
-        /// The highest count.
-        max: u32,
-    },
-    /// See [`FindingKind::MaxBelowDesired`].
-    MaxBelowDesired {
-        /// Tasks wanted.
-        desired: u32,
-        /// The highest count.
-        max: u32,
-    },
-    /// See [`FindingKind::BelowMin`].
-    BelowMin {
-        /// Tasks wanted.
-        desired: u32,
-        /// The lowest count.
-        min: u32,
-    },
-    /// See [`FindingKind::AtMax`].
-    AtMax {
-        /// The highest count.
-        max: u32,
-        /// The policy whose metric is above its target all the same.
-        #[serde(default)]
-        above: Option<String>,
-    },
-    /// See [`FindingKind::Suspended`].
-    Suspended {
-        /// What is suspended.
-        flags: Suspended,
-    },
-    /// See [`FindingKind::RunningBelowDesired`].
-    RunningBelowDesired {
-        /// Tasks RUNNING.
-        running: u32,
-        /// Tasks PENDING.
-        pending: u32,
-        /// Tasks wanted.
-        desired: u32,
-        /// ECS's latest word on why.
-        why: Option<String>,
-    },
-    /// See [`FindingKind::IdleNotAtRest`].
-    IdleNotAtRest {
-        /// The lowest count.
-        min: u32,
-        /// What is suspended.
-        flags: Suspended,
-    },
-    /// See [`FindingKind::NoPolicy`].
-    NoPolicy,
-    /// See [`FindingKind::OtherTarget`].
-    OtherTarget {
-        /// Which, and how.
-        differs: Vec<Differs>,
-    },
-    /// See [`FindingKind::PolicyAlarms`].
-    PolicyAlarms {
-        /// Policy by policy.
-        troubles: Vec<Trouble>,
-    },
-    /// See [`FindingKind::DrainedGroup`].
-    DrainedGroup {
-        /// The policy.
-        policy: String,
-        /// The target group, as an ARN's suffix.
-        group: String,
-        /// It is one of two that take turns; else it is none of the service's.
-        turns: bool,
-    },
-    /// See [`FindingKind::Flapping`].
-    Flapping {
-        /// How often it turned within the last hour.
-        turns: u32,
-        /// The lowest count of that hour.
-        low: u32,
-        /// The highest.
-        high: u32,
-    },
-    /// See [`FindingKind::MixedPolicies`].
-    MixedPolicies {
-        /// A step scaling policy.
-        steps: String,
-        /// A target tracking policy.
-        tracking: String,
-    },
-    /// See [`FindingKind::SlowScaleOut`].
-    SlowScaleOut {
-        /// The policy.
-        policy: String,
-        /// What it tracks.
-        metric: Metric,
-        /// Its target.
-        wanted: Level,
-        /// The lowest value of the last quarter of an hour, in percent.
-        low: u32,
-        /// Tasks wanted.
-        desired: u32,
-        /// The highest count.
-        max: u32,
-    },
-    /// See [`FindingKind::MemoryNearLimit`].
-    MemoryNearLimit {
-        /// The highest value of the last quarter of an hour, in percent of a task's limit.
-        percent: u32,
-    },
-    /// See [`FindingKind::UnhealthyTargets`].
-    UnhealthyTargets {
-        /// Targets that fail their health checks.
-        unhealthy: u32,
-        /// Tasks RUNNING.
-        running: u32,
-    },
-}
-
-impl Finding {
-    /// Its kind.
-    #[must_use]
-    pub fn kind(&self) -> FindingKind {
-        match &self.what {
-            What::Unreadable { .. } => FindingKind::Unreadable,
-            What::Gone => FindingKind::Gone,
-            What::NoScalableTarget => FindingKind::NoScalableTarget,
-            What::OtherBounds { .. } => FindingKind::OtherBounds,
-            What::MinIsMax { .. } => FindingKind::MinIsMax,
-            What::MinZero { .. } => FindingKind::MinZero,
-            What::MaxBelowDesired { .. } => FindingKind::MaxBelowDesired,
-            What::BelowMin { .. } => FindingKind::BelowMin,
-            What::AtMax { .. } => FindingKind::AtMax,
-            What::Suspended { .. } => FindingKind::Suspended,
-            What::RunningBelowDesired { .. } => FindingKind::RunningBelowDesired,
-            What::IdleNotAtRest { .. } => FindingKind::IdleNotAtRest,
-            What::NoPolicy => FindingKind::NoPolicy,
-            What::OtherTarget { .. } => FindingKind::OtherTarget,
-            What::PolicyAlarms { .. } => FindingKind::PolicyAlarms,
-            What::DrainedGroup { .. } => FindingKind::DrainedGroup,
-            What::Flapping { .. } => FindingKind::Flapping,
-            What::MixedPolicies { .. } => FindingKind::MixedPolicies,
-            What::SlowScaleOut { .. } => FindingKind::SlowScaleOut,
-            What::MemoryNearLimit { .. } => FindingKind::MemoryNearLimit,
-            What::UnhealthyTargets { .. } => FindingKind::UnhealthyTargets,
-        }
-    }
-
-    /// How bad it is.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        match &self.what {
-            What::Gone | What::MaxBelowDesired { .. } => Severity::Critical,
-            What::RunningBelowDesired { running: 0, .. } => Severity::Critical,
-            What::Suspended { flags } if flags.scale_out => Severity::Critical,
-            What::AtMax { above: Some(_), .. } => Severity::Critical,
-            What::UnhealthyTargets { unhealthy, running } if unhealthy >= running => Severity::Critical,
-            What::Unreadable { .. }
-            | What::NoScalableTarget
-            | What::OtherBounds { .. }
-            | What::MinIsMax { .. }
-            | What::MinZero { .. }
-            | What::AtMax { .. }
-            | What::Suspended { .. }
-            | What::RunningBelowDesired { .. }
-            | What::NoPolicy
-            | What::OtherTarget { .. }
-            | What::PolicyAlarms { .. }
-            | What::Flapping { .. }
-            | What::SlowScaleOut { .. }
-            | What::MemoryNearLimit { .. }
-            | What::UnhealthyTargets { .. }
-            | What::DrainedGroup { .. } => Severity::Warning,
-            What::BelowMin { .. } | What::IdleNotAtRest { .. } | What::MixedPolicies { .. } => Severity::Info,
-        }
-    }
 }

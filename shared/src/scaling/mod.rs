@@ -3,6 +3,7 @@
 //! Pure, like `decide`: [`subjects`] says what to read, [`judge`] what is wrong with what was read, [`Memory`] what of it is
 //! news, and [`repair`] what of it may be put right. What could not be read changes nothing: it is neither fine nor a fault.
 
+mod activity;
 mod finding;
 mod judge;
 mod load;
@@ -13,10 +14,12 @@ mod repair;
 mod scheduled;
 mod sight;
 mod trouble;
+mod what;
 mod words;
 
-pub use finding::{Finding, FindingKind, Role, Severity, What};
-pub use judge::{Judged, judge};
+pub use activity::Activity;
+pub use finding::{Finding, FindingKind, Role, Severity};
+pub use judge::{Judged, judge, wants_activities};
 pub use load::{Load, PERIODS, Point, Series, window};
 pub use memory::{Memory, News, Open};
 pub use past::{Past, Step};
@@ -25,6 +28,7 @@ pub use repair::{Repair, repair};
 pub use scheduled::Scheduled;
 pub use sight::{Counts, Sight, Subject, live, subjects};
 pub use trouble::{AlarmTrouble, Differs, Trouble};
+pub use what::What;
 
 #[cfg(test)]
 mod tests;

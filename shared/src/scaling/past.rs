@@ -73,6 +73,14 @@ impl Past {
         (turns, low, high)
     }
 
+    /// By how many tasks the wanted count grew since then, with what is wanted now.
+    #[must_use]
+    pub fn grew(&self, since: Time, desired: u32) -> u32 {
+        let first = self.0.iter().rposition(|step| step.at <= since).unwrap_or(0);
+        let seen: Vec<u32> = self.0.iter().skip(first).map(|step| step.desired).chain([desired]).collect();
+        seen.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).sum()
+    }
+
     /// The tasks wanted at the end of each of so many equal parts of the day that ends now; none before the first look.
     #[must_use]
     pub fn day(&self, now: Time, parts: u64) -> Vec<Option<u32>> {

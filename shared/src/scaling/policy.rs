@@ -81,6 +81,9 @@ pub enum Moves {
         group: Option<String>,
         /// It never scales in.
         only_out: bool,
+        /// Its ScaleOutCooldown in seconds; none: AWS's own.
+        #[serde(default)]
+        cooldown: Option<u32>,
     },
     /// Adds and removes by the steps of an alarm.
     Steps,

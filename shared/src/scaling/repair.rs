@@ -113,7 +113,12 @@ pub fn repair(
             | What::MixedPolicies { .. }
             | What::SlowScaleOut { .. }
             | What::MemoryNearLimit { .. }
-            | What::UnhealthyTargets { .. } => {}
+            | What::UnhealthyTargets { .. }
+            | What::TasksReplaced { .. }
+            | What::LongCooldown { .. }
+            | What::ScalingFails { .. }
+            | What::OutOfStep { .. }
+            | What::OtherRegion { .. } => {}
         }
     }
     // At rest its minimum was set to 0 with the suspensions: they go together.

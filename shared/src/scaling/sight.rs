@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Load, Policy, PolicyAlarm, Role, Scheduled};
+use super::{Activity, Load, Policy, PolicyAlarm, Role, Scheduled};
 use crate::config::ServiceConfig;
 use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading, ScalingReading};
@@ -42,6 +42,9 @@ pub struct Counts {
     /// Two target groups take turns: ECS's own blue/green.
     #[serde(default)]
     pub turns: bool,
+    /// Tasks that were started since the last deployment ended, as its events tell, the newest first: when, and how many.
+    #[serde(default)]
+    pub started: Vec<(Time, u32)>,
 }
 
 /// What was read.
@@ -66,6 +69,13 @@ pub struct Sight {
     /// What the live ones use; what is not there was not read.
     #[serde(default)]
     pub loads: BTreeMap<String, Load>,
+    /// What Application Auto Scaling did with those of which that matters ([`wants_activities`](super::wants_activities)), the newest
+    /// first; what is not there was not read.
+    #[serde(default)]
+    pub activities: BTreeMap<String, Reading<Vec<Activity>>>,
+    /// The region that all this was read in; none: it is not known.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 /// Which ECS services to look at, and what each is now. None: which colour is live is not known from the saved status; the routes

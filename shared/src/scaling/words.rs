@@ -54,6 +54,25 @@ impl Finding {
                     register(&format!("--min-capacity {min}"))
                 )
             }
+            What::TasksReplaced { .. } => format!(
+                "its stopped tasks say why: aws ecs list-tasks --cluster {cluster} --service-name {} --desired-status STOPPED, then \
+                 describe-tasks; a task that needs long to be healthy wants a longer healthCheckGracePeriodSeconds",
+                self.service
+            ),
+            What::LongCooldown { policy, .. } => {
+                format!("put {policy} again with a shorter ScaleOutCooldown (300 is AWS's own) and what else it has")
+            }
+            What::ScalingFails { .. } => format!(
+                "mend what it says: aws application-autoscaling describe-scaling-activities --service-namespace ecs --resource-id \
+                 service/{cluster}/{}",
+                self.service
+            ),
+            What::OutOfStep { .. } => {
+                "flipback why says what the rollout waits for; flipback pause holds it meanwhile".to_owned()
+            }
+            What::OtherRegion { .. } => {
+                "apply the file to the Flipback of that region, or name this region's resources in it".to_owned()
+            }
             What::AtMax { max, .. } => {
                 format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2)))
             }
@@ -168,9 +187,10 @@ impl fmt::Display for Finding {
             What::BelowMin { desired, min } => {
                 write!(f, "{service} wants {desired} tasks, below its minimum of {min}")
             }
-            What::AtMax { max, above } => {
+            What::AtMax { max, above, refused } => {
                 write!(f, "{service} is at its maximum of {max} tasks")?;
                 above.as_ref().map_or(Ok(()), |policy| write!(f, ", and policy {policy} is above its target"))?;
+                refused.map_or(Ok(()), |at| write!(f, ", and was to grow at {at}"))?;
                 f.write_str(": it cannot grow any more")
             }
             What::Suspended { flags } => write!(f, "{service} is live, and suspended is {flags}"),
@@ -214,6 +234,35 @@ impl fmt::Display for Finding {
                     "{service} has been at {low} % {what} or more for a quarter of an hour, and policy {policy} wants {wanted} %: it does \
                      not scale out fast enough, with {desired} of {max} tasks wanted"
                 )
+            }
+            What::TasksReplaced { replaced, desired, why } => {
+                write!(
+                    f,
+                    "{service} started {replaced} tasks in the place of others within the hour, and wants {desired}"
+                )?;
+                why.as_ref().map_or(Ok(()), |why| write!(f, "; ECS says: {why}"))
+            }
+            What::LongCooldown { policy, metric, wanted, low, cooldown } => {
+                let what = if *metric == Metric::Memory { "memory" } else { "CPU" };
+                write!(
+                    f,
+                    "{service} is at {low} % {what} or more while policy {policy} (target {wanted} %) waits {cooldown} seconds after it \
+                     added tasks: the load rises faster"
+                )
+            }
+            What::ScalingFails { why } => {
+                write!(f, "Application Auto Scaling cannot set the count of {service}: {why}")
+            }
+            What::OutOfStep { desired, live, shrinks } => {
+                write!(f, "{service} gets traffic with {desired} tasks wanted; the live side wants {live}")?;
+                if shrinks.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, "; scale-in is not suspended on {}", shrinks.join(" and "))
+                }
+            }
+            What::OtherRegion { named, here } => {
+                write!(f, "the configuration names {named}, and Flipback runs in {here}: nothing of it can be checked")
             }
             What::MemoryNearLimit { percent } => write!(f, "a task of {service} uses {percent} % of its memory"),
             What::UnhealthyTargets { unhealthy, running } => {

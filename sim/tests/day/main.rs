@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use shared::config::{ServiceConfig, parse};
 use shared::observation::Reading;
 use shared::rollout::{Margins, Status};
-use shared::scaling::{FindingKind, Load, Memory, Policy, Severity, Sight, judge, subjects, window};
+use shared::scaling::{FindingKind, Load, Memory, Policy, Severity, Sight, judge, subjects, wants_activities, window};
 use shared::time::{Span, Time};
 
 use plants::{PLANTS, Plant};
-use read::{bounds, counts, last, policy, policy_alarm, text};
+use read::{activity, bounds, counts, last, policy, policy_alarm, text};
 
 const START: Millis = 1_795_132_800_000;
 const LOOK: Span = Span::mins(5);
@@ -56,11 +56,19 @@ fn target(n: usize, more: Value) -> Value {
 }
 
 fn tracking(n: usize, value: f64) -> Value {
+    policy_of(n, value, 120)
+}
+
+fn waiting(n: usize, cooldown: u32) -> Value {
+    policy_of(n, 70.0, cooldown)
+}
+
+fn policy_of(n: usize, value: f64, cooldown: u32) -> Value {
     target(
         n,
         json!({ "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
             "TargetTrackingScalingPolicyConfiguration": {
-                "TargetValue": value, "ScaleOutCooldown": 120, "ScaleInCooldown": 300,
+                "TargetValue": value, "ScaleOutCooldown": cooldown, "ScaleInCooldown": 300,
                 "PredefinedMetricSpecification": { "PredefinedMetricType": "ECSServiceAverageCPUUtilization" },
             } }),
     )
@@ -159,7 +167,23 @@ impl Day {
             } else if after(Plant::AboveMax) {
                 percent = 790.0;
             }
+            for plant in [Plant::Cooldown, Plant::Fails] {
+                if after(plant) && self.now < plant.at() + MENDED.0 {
+                    percent = 560.0;
+                }
+            }
             self.world.set_load(cluster(n), &name(n), percent);
+        }
+        let (dying, since) = (Plant::Replaced.at(), self.now.saturating_sub(Plant::Replaced.at()));
+        if (dying..dying + MENDED.0).contains(&self.now) && (since / LOOK.0).is_multiple_of(2) {
+            let dies =
+                self.world.running_tasks().into_iter().find(|task| task.service == name(Plant::Replaced as usize));
+            self.world.task_died(
+                &dies.expect("a task runs").task_id,
+                1,
+                "Essential container in task exited",
+                self.now,
+            );
         }
         if self.now >= Plant::Flapping.at() && (self.now - Plant::Flapping.at()).is_multiple_of(Span::mins(10).0) {
             let up = ((self.now - Plant::Flapping.at()) / Span::mins(10).0).is_multiple_of(2);
@@ -198,7 +222,7 @@ impl Day {
             let (service, broken) = (name(n), self.unreadable.contains(&n));
             let failed = || "AccessDeniedException".to_owned();
             let own: Vec<Policy> = policies.get(&service).cloned().unwrap_or_default();
-            let sight = Sight {
+            let mut sight = Sight {
                 at,
                 services: [(service.clone(), Reading::Known(services[&service].clone()))].into(),
                 targets: [(
@@ -214,10 +238,28 @@ impl Day {
                 scheduled: [(service.clone(), Reading::Known(Vec::new()))].into(),
                 policies: [(service.clone(), Reading::Known(own))].into(),
                 loads: [(service.clone(), load)].into(),
+                activities: BTreeMap::new(),
+                region: Some("us-east-1".to_owned()),
             };
             let (config, status) = (&self.configs[n], Status::default());
             let subjects = subjects(config, &status, None).expect("native");
-            let judged = judge(config, &status, &subjects, &sight, &self.memories[n].past);
+            let mut judged = judge(config, &status, &subjects, &sight, &self.memories[n].past);
+            if wants_activities(&judged) {
+                let input = target(n, json!({ "IncludeNotScaledActivities": true, "MaxResults": 20 }));
+                let (scaling, now) = (Service::AutoScaling, self.now);
+                let answer = self.world.call(Call {
+                    service: scaling,
+                    operation: "DescribeScalingActivities",
+                    input: &input,
+                    caller: "team",
+                    region: "us-east-1",
+                    now,
+                });
+                let all = answer.expect("activities")["ScalingActivities"].clone();
+                let read = all.as_array().into_iter().flatten().map(activity).collect();
+                sight.activities.insert(service.clone(), Reading::Known(read));
+                judged = judge(config, &status, &subjects, &sight, &self.memories[n].past);
+            }
             let news = self.memories[n].note(&judged, at, Span::secs(15));
             let now = self.now;
             self.opened.extend(news.opened.iter().map(|open| (n, open.finding.kind(), open.severity(at), now)));

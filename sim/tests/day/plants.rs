@@ -5,7 +5,7 @@ use serde_json::json;
 use shared::scaling::FindingKind;
 use shared::time::Span;
 
-use super::{CLUSTER, Day, START, name, target, tracking};
+use super::{CLUSTER, Day, START, name, target, tracking, waiting};
 
 /// The planted ones; the number is the service's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,9 +30,12 @@ pub(crate) enum Plant {
     Unreadable,
     Memory,
     Slow,
+    Replaced,
+    Cooldown,
+    Fails,
 }
 
-pub(crate) const PLANTS: [Plant; 20] = [
+pub(crate) const PLANTS: [Plant; 23] = [
     Plant::NoTarget,
     Plant::OtherBounds,
     Plant::OtherTarget,
@@ -53,6 +56,9 @@ pub(crate) const PLANTS: [Plant; 20] = [
     Plant::Unreadable,
     Plant::Memory,
     Plant::Slow,
+    Plant::Replaced,
+    Plant::Cooldown,
+    Plant::Fails,
 ];
 
 impl Plant {
@@ -84,18 +90,31 @@ impl Plant {
             Plant::Memory => (Kind::MemoryNearLimit, Span::mins(5)),
             // The load must be above for a quarter of an hour.
             Plant::Slow => (Kind::SlowScaleOut, Span::mins(20)),
+            // Four tasks, twelve minutes apart.
+            Plant::Replaced => (Kind::TasksReplaced, Span::mins(50)),
+            // It adds tasks, and five minutes later it has not again.
+            Plant::Cooldown => (Kind::LongCooldown, Span::mins(15)),
+            // What wants to grow is asked why it does not.
+            Plant::Fails => (Kind::ScalingFails, Span::mins(20)),
         }
     }
 
     /// So long what is mended is still seen.
     pub(crate) fn lingers(self) -> Span {
         // The highest value of the last quarter of an hour, as CloudWatch has it.
-        if self == Plant::Memory { Span::mins(20) } else { Span(0) }
+        match self {
+            Plant::Memory => Span::mins(20),
+            // Those of the last hour.
+            Plant::Replaced => Span::mins(60),
+            // CloudWatch has it some minutes later, and its tasks must start.
+            Plant::Cooldown | Plant::Fails => Span::mins(15),
+            _ => Span(0),
+        }
     }
 
     /// When: each at another hour's beginning, so that several are seen by several phases of the load.
     pub(crate) fn at(self) -> Millis {
-        START + Span::mins(60 + 35 * (self as u64)).0
+        START + Span::mins(60 + 30 * (self as u64)).0
     }
 
     /// The scaling that flipback.yaml wants.
@@ -148,6 +167,9 @@ impl Plant {
             Plant::Memory => day.world.set_memory(CLUSTER, &name(n), 96.0),
             // The load rises, and the alarm sets nothing off.
             Plant::Slow => day.alarm(n, "DisableAlarmActions"),
+            Plant::Replaced => {}
+            Plant::Cooldown => day.scaling("PutScalingPolicy", waiting(n, 3_600)),
+            Plant::Fails => day.world.fail_scaling(CLUSTER, &name(n), Some("the role may not update the service")),
         }
     }
 
@@ -173,6 +195,9 @@ impl Plant {
             }
             Plant::Memory => day.world.set_memory(CLUSTER, &name(n), 40.0),
             Plant::Slow => day.alarm(n, "EnableAlarmActions"),
+            Plant::Replaced => {}
+            Plant::Cooldown => day.scaling("PutScalingPolicy", tracking(n, 70.0)),
+            Plant::Fails => day.world.fail_scaling(CLUSTER, &name(n), None),
             Plant::NoTarget
             | Plant::MinIsMax
             | Plant::MinZero

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::observation::{AlarmState, Reading, ScalingReading, Suspended};
-use shared::scaling::{Counts, Level, Load, Metric, Moves, Point, Policy, PolicyAlarm};
+use shared::scaling::{Activity, Counts, Level, Load, Metric, Moves, Point, Policy, PolicyAlarm};
 use shared::time::Time;
 
 pub(crate) fn text(value: &Value) -> String {
@@ -24,7 +24,32 @@ pub(crate) fn counts(service: &Value) -> Counts {
         running: number(&service["runningCount"]),
         pending: number(&service["pendingCount"]),
         deploying: deployments > 1 || service["deployments"][0]["rolloutState"] == "IN_PROGRESS",
+        started: started(service),
         ..Counts::default()
+    }
+}
+
+fn time(value: &Value) -> Time {
+    Time((value.as_f64().unwrap_or_default() * 1000.0) as u64)
+}
+
+fn started(service: &Value) -> Vec<(Time, u32)> {
+    let since = time(&service["deployments"][0]["updatedAt"]);
+    let events = service["events"].as_array().into_iter().flatten();
+    let of = |event: &Value| {
+        let (_, rest) = event["message"].as_str()?.split_once("has started ")?;
+        Some((time(&event["createdAt"]), rest.split_once(" tasks")?.0.parse().ok()?))
+    };
+    events.filter_map(of).filter(|(at, _)| *at > since).collect()
+}
+
+pub(crate) fn activity(doc: &Value) -> Activity {
+    let reasons = || doc["NotScaledReasons"].as_array().into_iter().flatten();
+    let failed = doc["StatusCode"] == "Failed" || doc["StatusCode"] == "Unfulfilled" && reasons().count() == 0;
+    Activity {
+        at: time(&doc["StartTime"]),
+        failed: failed.then(|| text(&doc["StatusMessage"])),
+        full: reasons().any(|reason| reason["Code"] == "AlreadyAtMaxCapacity"),
     }
 }
 
@@ -53,6 +78,7 @@ pub(crate) fn policy(doc: &Value) -> Policy {
             target: Level::try_from(tracking["TargetValue"].as_f64().unwrap_or_default()).expect("a target"),
             group: label.find("targetgroup/").map(|at| label[at..].to_owned()),
             only_out: false,
+            cooldown: tracking["ScaleOutCooldown"].as_u64().and_then(|seconds| u32::try_from(seconds).ok()),
         }
     };
     let alarms = doc["Alarms"].as_array().into_iter().flatten();

@@ -1,12 +1,13 @@
 //! Whether what a service uses is what it can take. A value between the two limits of a finding changes nothing: neither opens nor
 //! closes it.
 
-use super::super::{Counts, FindingKind, Load, Metric, Moves, Point, Policy, What, load::PERIODS};
+use super::super::{Counts, FindingKind, Load, Metric, Moves, Past, Point, Policy, Series, What, load::PERIODS};
 use crate::observation::{Reading, ScalingReading};
+use crate::time::{Span, Time};
 
 /// What only the load tells.
-pub(super) const OF_LOAD: [FindingKind; 3] =
-    [FindingKind::SlowScaleOut, FindingKind::MemoryNearLimit, FindingKind::UnhealthyTargets];
+pub(super) const OF_LOAD: [FindingKind; 4] =
+    [FindingKind::SlowScaleOut, FindingKind::LongCooldown, FindingKind::MemoryNearLimit, FindingKind::UnhealthyTargets];
 
 /// A metric counts as above its target from so much of it on: target tracking itself hovers about the target.
 const ABOVE: f64 = 1.1;
@@ -15,13 +16,15 @@ const ENOUGH: u64 = PERIODS - 3;
 /// Percent of a task's memory: a task that reaches 100 is killed. It must have been that high in [`CHECKED`] periods: what starts may
 /// be so for a moment.
 const MEMORY: (u32, u32) = (85, 90);
+/// A cooldown is long from more seconds on than Application Auto Scaling gives an ECS service by itself (its user guide).
+const COOLDOWN: u32 = 300;
 /// In so many periods, the newest, a target must have been unhealthy: one that starts is so for some of them.
 const CHECKED: usize = 5;
 
 /// Judges a service's load.
 pub(super) fn judge(
     load: &Load,
-    counts: &Counts,
+    (counts, past, at): (&Counts, &Past, Time),
     target: Option<&Option<ScalingReading>>,
     policies: Option<&[Policy]>,
 ) -> (Vec<What>, Vec<FindingKind>) {
@@ -41,7 +44,15 @@ pub(super) fn judge(
         (Some(Some(target)), Some(policies)) => slow(load, counts, target, policies),
         (Some(Some(_)), None) | (None, _) => Judged::Unknown,
     };
+    let cooldown = match (target, policies) {
+        (Some(None), _) => Judged::Fine,
+        (Some(Some(target)), Some(policies)) => cooldown(load, (counts, past, at), target, policies),
+        (Some(Some(_)), None) | (None, _) => Judged::Unknown,
+    };
+    // That it does not keep up is told once.
+    let slow = if let (Judged::Found(_), Judged::Found(_)) = (&cooldown, &slow) { Judged::Unknown } else { slow };
     take(FindingKind::SlowScaleOut, slow);
+    take(FindingKind::LongCooldown, cooldown);
     take(FindingKind::MemoryNearLimit, memory(&load.memory_high));
     take(FindingKind::UnhealthyTargets, unhealthy(load, counts));
     (found, unknown)
@@ -62,11 +73,7 @@ fn slow(load: &Load, counts: &Counts, target: &ScalingReading, policies: &[Polic
     let mut worst = Judged::Fine;
     for policy in policies {
         let Moves::Tracking { metric, target: wanted, .. } = policy.moves else { continue };
-        let series = match metric {
-            Metric::Cpu => &load.cpu,
-            Metric::Memory => &load.memory,
-            Metric::Requests | Metric::Other => continue,
-        };
+        let Some(series) = series(load, metric) else { continue };
         let Reading::Known(points) = series else {
             worst = Judged::Unknown;
             continue;
@@ -85,6 +92,51 @@ fn slow(load: &Load, counts: &Counts, target: &ScalingReading, policies: &[Polic
         }
     }
     worst
+}
+
+/// The load rises while a policy waits: its metric has been above its target for five minutes, after it added tasks, and it still waits.
+fn cooldown(
+    load: &Load,
+    (counts, past, at): (&Counts, &Past, Time),
+    target: &ScalingReading,
+    policies: &[Policy],
+) -> Judged {
+    if counts.desired >= target.max || target.suspended.scale_out {
+        return Judged::Fine;
+    }
+    let mut worst = Judged::Fine;
+    for policy in policies {
+        let Moves::Tracking { metric, target: wanted, cooldown: Some(cooldown), .. } = policy.moves else { continue };
+        let Some(series) = series(load, metric).filter(|_| cooldown > COOLDOWN) else { continue };
+        let newest =
+            series.known().map(|points| points.get(points.len().saturating_sub(CHECKED)..).unwrap_or_default());
+        let low = newest.filter(|newest| newest.len() >= CHECKED).and_then(|all| all.iter().map(|one| one.value).min());
+        let waits = past.grew(at.minus(Span::secs(cooldown.into())), counts.desired) > 0;
+        match low.map(|low| (low, f64::from(low))) {
+            Some((_, level)) if level <= f64::from(wanted) => {}
+            Some((low, level)) if waits && level > f64::from(wanted) * ABOVE => {
+                return Judged::Found(What::LongCooldown {
+                    policy: policy.name.clone(),
+                    metric,
+                    wanted,
+                    low,
+                    cooldown,
+                });
+            }
+            Some(_) if !waits => {}
+            Some(_) | None => worst = Judged::Unknown,
+        }
+    }
+    worst
+}
+
+/// The values of a metric that the load has.
+fn series(load: &Load, metric: Metric) -> Option<&Series> {
+    match metric {
+        Metric::Cpu => Some(&load.cpu),
+        Metric::Memory => Some(&load.memory),
+        Metric::Requests | Metric::Other => None,
+    }
 }
 
 fn memory(series: &Reading<Vec<Point>>) -> Judged {

@@ -35,6 +35,16 @@ pub struct Judged {
 pub fn judge(config: &ServiceConfig, status: &Status, subjects: &[Subject], sight: &Sight, past: &Past) -> Judged {
     let rolling = status.rollout.as_ref().is_some_and(|rollout| rollout.phase != Phase::Holding);
     let mut judged = Judged::default();
+    if let Some(what) = other_region(config, sight.region.as_deref()) {
+        let service = config.engine.services().first().copied().unwrap_or_default().to_owned();
+        judged.found.push(Finding { role: Role::Live, service, what });
+        // What was read here is of others by the same names.
+        let others = FindingKind::ALL.iter().filter(|kind| **kind != FindingKind::OtherRegion);
+        let both = |kind: &FindingKind| [(*kind, Role::Live), (*kind, Role::Idle), (*kind, Role::Candidate)];
+        judged.unknown.extend(others.flat_map(both));
+        ignore(config, &mut judged);
+        return judged;
+    }
     if subjects.is_empty() {
         // Which side is live is not known: nothing is.
         let all = |role: Role| FindingKind::ALL.iter().map(move |kind| (*kind, role));
@@ -44,12 +54,62 @@ pub fn judge(config: &ServiceConfig, status: &Status, subjects: &[Subject], sigh
         match subject.role {
             Role::Live => live(config, rolling, subject, sight, past, &mut judged),
             Role::Idle => idle(subject, sight, &mut judged),
-            Role::Candidate => judged.unknown.extend([(FindingKind::IdleNotAtRest, Role::Idle)]),
+            Role::Candidate => {
+                judged.unknown.extend([(FindingKind::IdleNotAtRest, Role::Idle)]);
+                candidate(status, subject, subjects, sight, &mut judged);
+            }
         }
     }
-    let ignored = |kind: FindingKind| config.scaling.ignore.contains(&kind);
-    judged.found.retain(|finding| !ignored(finding.kind()));
+    ignore(config, &mut judged);
     judged
+}
+
+fn ignore(config: &ServiceConfig, judged: &mut Judged) {
+    judged.found.retain(|finding| !config.scaling.ignore.contains(&finding.kind()));
+}
+
+/// Whether what Application Auto Scaling did lately says more of what was found: one call for each such service.
+#[must_use]
+pub fn wants_activities(judged: &Judged) -> bool {
+    judged.found.iter().any(|finding| WANT_ACTIVITIES.contains(&finding.kind()))
+}
+
+const WANT_ACTIVITIES: [FindingKind; 3] = [FindingKind::AtMax, FindingKind::SlowScaleOut, FindingKind::LongCooldown];
+
+/// An ARN of the configuration that is of another region than this one.
+fn other_region(config: &ServiceConfig, here: Option<&str>) -> Option<What> {
+    let here = here?;
+    let routes = config.engine.routes().iter().map(|route| route.0.as_str());
+    // arn:PARTITION:SERVICE:REGION:...
+    let elsewhere = |arn: &&str| arn.starts_with("arn:") && arn.split(':').nth(3).is_some_and(|named| named != here);
+    let named = std::iter::once(config.cluster.as_str()).chain(routes).find(elsewhere)?;
+    Some(What::OtherRegion { named: named.to_owned(), here: here.to_owned() })
+}
+
+/// While traffic moves, both sides are kept in step by the engine (law 9): that it does so is verified here.
+fn candidate(status: &Status, subject: &Subject, subjects: &[Subject], sight: &Sight, judged: &mut Judged) {
+    let key = (FindingKind::OutOfStep, Role::Candidate);
+    if !status.rollout.as_ref().is_some_and(|rollout| rollout.phase.flippable()) {
+        return;
+    }
+    let live = subjects.iter().find(|subject| subject.role == Role::Live);
+    let counts = |subject: &Subject| sight.services.get(&subject.service)?.known()?.as_ref();
+    let target = |subject: &Subject| sight.targets.get(&subject.service)?.known();
+    let (Some(live), Some(own)) = (live, counts(subject)) else {
+        judged.unknown.insert(key);
+        return;
+    };
+    let (Some(lives), Some(targets)) = (counts(live), target(live).zip(target(subject))) else {
+        judged.unknown.insert(key);
+        return;
+    };
+    let both = [(live, targets.0), (subject, targets.1)];
+    let shrinks = both.iter().filter(|(_, target)| target.is_some_and(|target| !target.suspended.scale_in));
+    let shrinks: Vec<String> = shrinks.map(|(subject, _)| subject.service.clone()).collect();
+    if own.desired < lives.desired || !shrinks.is_empty() {
+        let what = What::OutOfStep { desired: own.desired, live: lives.desired, shrinks };
+        judged.found.push(Finding { role: Role::Candidate, service: subject.service.clone(), what });
+    }
 }
 
 fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight, past: &Past, judged: &mut Judged) {
@@ -76,14 +136,14 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         None => None,
     };
     if counts.is_none() {
-        unknown.extend([FindingKind::Gone, FindingKind::RunningBelowDesired, FindingKind::Flapping]);
+        unknown.extend(OF_COUNTS);
     }
     match sight.targets.get(&subject.service) {
         Some(Reading::Known(Some(target))) => {
             let scheduled = sight.scheduled.get(&subject.service);
             let schedule = scheduled.and_then(Reading::known).map(|actions| Schedule(actions));
             bounds(config, target, schedule, &mut find);
-            count(target, counts, above(subject, sight), &mut find);
+            count(target, counts, above(subject, sight), refused(subject, sight), &mut find);
             if schedule.is_none() {
                 unknown.extend(OF_SCHEDULES);
             }
@@ -135,7 +195,7 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         (Some(load), Some(counts)) if !busy => {
             let target = sight.targets.get(&subject.service).and_then(Reading::known);
             let policies = sight.policies.get(&subject.service).and_then(Reading::known);
-            let (found, not_known) = load::judge(load, counts, target, policies.map(Vec::as_slice));
+            let (found, not_known) = load::judge(load, (counts, past, sight.at), target, policies.map(Vec::as_slice));
             found.into_iter().for_each(&mut find);
             unknown.extend(not_known);
             unread = unread.or(load.unread());
@@ -150,6 +210,14 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         if turns >= FLAPS {
             find(What::Flapping { turns, low, high });
         }
+    }
+    match counts {
+        Some(counts) if !busy => match replaced(counts, past, sight.at) {
+            Some(what) => find(what),
+            None if replaced_some(counts, past, sight.at) => unknown.push(FindingKind::TasksReplaced),
+            None => {}
+        },
+        Some(_) | None => unknown.push(FindingKind::TasksReplaced),
     }
     match counts {
         // While one deploys tasks come and go; but not all of them for long, unless it is ours, which has deadlines.
@@ -167,6 +235,21 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         }
         Some(_) | None => {}
     }
+    if wants_activities(judged) {
+        match sight.activities.get(&subject.service) {
+            Some(Reading::Known(all)) => {
+                let recent = all.iter().take_while(|one| sight.at.since(one.at) <= RECENT);
+                if let Some(why) = recent.into_iter().next().and_then(|newest| newest.failed.clone()) {
+                    judged.found.push(Finding {
+                        role: subject.role,
+                        service: subject.service.clone(),
+                        what: What::ScalingFails { why },
+                    });
+                }
+            }
+            Some(Reading::Unknown(_)) | None => unknown.push(FindingKind::ScalingFails),
+        }
+    }
     judged.unknown.extend(unknown.into_iter().map(|kind| (kind, subject.role)));
     let target = sight.targets.get(&subject.service);
     judged.live = counts.zip(target.and_then(Reading::known)).map(|(counts, target)| Step {
@@ -175,6 +258,42 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         running: counts.running,
         max: target.map(|target| target.max),
     });
+}
+
+/// What only the service tells.
+const OF_COUNTS: [FindingKind; 4] =
+    [FindingKind::Gone, FindingKind::RunningBelowDesired, FindingKind::Flapping, FindingKind::TasksReplaced];
+
+/// Tasks are replaced again and again from so many on within an hour, in as many of its five minutes: those of a maintenance, or of a
+/// zone that is left, go at once. Over below the other.
+const REPLACED: (u32, u32) = (2, 4);
+
+/// How many tasks were started within the last hour beyond those by which the count grew, and in how many of its five minutes.
+fn restarts(counts: &Counts, past: &Past, at: Time) -> (u32, u32) {
+    // Before the first look nobody knows how the count went.
+    let Some(first) = past.steps().first() else { return (0, 0) };
+    let since = at.minus(Span::mins(60)).max(first.at);
+    let started = || counts.started.iter().filter(|(when, _)| *when >= since);
+    let slots: BTreeSet<Time> = started().map(|(when, _)| when.floor(Span::mins(5))).collect();
+    let all: u32 = started().map(|(_, many)| *many).sum();
+    (all.saturating_sub(past.grew(since, counts.desired)), u32::try_from(slots.len()).unwrap_or(u32::MAX))
+}
+
+fn replaced(counts: &Counts, past: &Past, at: Time) -> Option<What> {
+    let (replaced, slots) = restarts(counts, past, at);
+    let why = counts.trouble.as_ref().filter(|(when, _)| at.since(*when) <= Span::mins(60)).map(|(_, why)| why.clone());
+    (replaced.min(slots) >= REPLACED.1).then_some(What::TasksReplaced { replaced, desired: counts.desired, why })
+}
+
+/// Too many for it to be over.
+fn replaced_some(counts: &Counts, past: &Past, at: Time) -> bool {
+    restarts(counts, past, at).0 > REPLACED.0
+}
+
+/// When Application Auto Scaling would have added tasks last, if that was lately.
+fn refused(subject: &Subject, sight: &Sight) -> Option<Time> {
+    let all = sight.activities.get(&subject.service)?.known()?;
+    all.iter().find(|one| one.full && sight.at.since(one.at) <= Span::mins(15)).map(|one| one.at)
 }
 
 /// A count that turns so often within an hour flaps: out and in again, twice.
@@ -232,7 +351,13 @@ fn bounds(
     }
 }
 
-fn count(target: &ScalingReading, counts: Option<&Counts>, above: Option<&str>, find: &mut impl FnMut(What)) {
+fn count(
+    target: &ScalingReading,
+    counts: Option<&Counts>,
+    above: Option<&str>,
+    refused: Option<Time>,
+    find: &mut impl FnMut(What),
+) {
     let ScalingReading { min, max, .. } = *target;
     let Some(counts) = counts else { return };
     if counts.desired > max {
@@ -240,7 +365,7 @@ fn count(target: &ScalingReading, counts: Option<&Counts>, above: Option<&str>, 
     } else if counts.desired < min {
         find(What::BelowMin { desired: counts.desired, min });
     } else if counts.desired == max && min < max {
-        find(What::AtMax { max, above: above.map(str::to_owned) });
+        find(What::AtMax { max, above: above.map(str::to_owned), refused });
     }
 }
 

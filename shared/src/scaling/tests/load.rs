@@ -21,8 +21,13 @@ const WELL: [u32; 15] = [40; 15];
 
 /// Four of two to ten tasks, with a policy that keeps a metric at 70 %.
 fn scaled(metric: Metric, load: Load) -> Sight {
-    let moves =
-        Moves::Tracking { metric, target: Level::try_from(70.0).expect("a target"), group: None, only_out: false };
+    let moves = Moves::Tracking {
+        metric,
+        target: Level::try_from(70.0).expect("a target"),
+        group: None,
+        only_out: false,
+        cooldown: None,
+    };
     let policy = Policy { name: "keeps".to_owned(), moves, alarms: vec!["high".to_owned(), "low".to_owned()] };
     let alarm = PolicyAlarm {
         enabled: true,

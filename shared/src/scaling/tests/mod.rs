@@ -1,6 +1,7 @@
 //! For each kind what opens it, what must not, and what closes it; and the memory's hysteresis.
 
 mod load;
+mod more;
 mod past;
 mod policies;
 mod repair;
@@ -40,6 +41,8 @@ fn sight(counts: Counts, target: Option<ScalingReading>) -> Sight {
         policies: BTreeMap::new(),
         alarms: BTreeMap::new(),
         loads: BTreeMap::new(),
+        activities: BTreeMap::new(),
+        region: None,
     }
 }
 
@@ -159,6 +162,8 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
         scheduled: [(name(Colour::Blue), Reading::Known(Vec::new()))].into(),
         policies: BTreeMap::new(),
         loads: BTreeMap::new(),
+        activities: BTreeMap::new(),
+        region: None,
         alarms: BTreeMap::new(),
     };
     let found = |status: &Status, sight: &Sight| {
@@ -171,7 +176,7 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
         assert_eq!(kinds, [FindingKind::IdleNotAtRest], "{flags:?} {min}");
     }
     // A rollout suspends scale-in, and brings the other side up.
-    let pushed = Scene::pushed_until("baking");
+    let pushed = Scene::pushed_until("starting");
     status = pushed.status.clone();
     let mut during = rest(Suspended::default(), 2);
     let suspended = Suspended { scale_in: true, ..Suspended::default() };
@@ -368,7 +373,7 @@ fn wrong(kind: FindingKind, good: &Sight) -> (Sight, Past) {
             put(group(kind == Kind::DrainedGroup), target(2, 10));
             let group = (metric == Metric::Requests).then(|| "targetgroup/another/1".to_owned());
             let level = Level::try_from(value).expect("a target");
-            let moves = Moves::Tracking { metric, target: level, group, only_out: false };
+            let moves = Moves::Tracking { metric, target: level, group, only_out: false, cooldown: None };
             let alarms = ["high", "low"].iter().take(alarms).map(ToString::to_string).collect();
             let steps = Policy { name: "steps".to_owned(), moves: Moves::Steps, alarms: vec!["busy".to_owned()] };
             let mut all = vec![Policy { name: "p".to_owned(), moves, alarms }];
@@ -384,7 +389,22 @@ fn wrong(kind: FindingKind, good: &Sight) -> (Sight, Past) {
         Kind::SlowScaleOut => drop(seen.loads.insert(name(), load::load(&[90; 15], &[30; 15], &[0; 15]))),
         Kind::MemoryNearLimit => drop(seen.loads.insert(name(), load::load(&[40; 15], &[95; 15], &[0; 15]))),
         Kind::UnhealthyTargets => drop(seen.loads.insert(name(), load::load(&[40; 15], &[30; 15], &[1; 15]))),
-        Kind::IdleNotAtRest => {}
+        Kind::TasksReplaced => {
+            past.note(Step { at: seen.at.minus(Span::mins(90)), desired: 4, running: 4, max: Some(10) });
+            let started = [5, 15, 25, 35].map(|ago| (seen.at.minus(Span::mins(ago)), 1)).to_vec();
+            put(Counts { started, ..counts(4, 4) }, target(2, 10));
+        }
+        Kind::LongCooldown => {
+            past.note(Step { at: seen.at.minus(Span::mins(8)), desired: 3, running: 3, max: Some(10) });
+            seen.loads.insert(name(), load::load(&[90; 15], &[30; 15], &[0; 15]));
+            if let Some(Reading::Known(all)) = seen.policies.get_mut("shop-api")
+                && let Moves::Tracking { cooldown, .. } = &mut all[0].moves
+            {
+                *cooldown = Some(600);
+            }
+        }
+        // These have tests of their own: with two colours, with another finding, or with another configuration.
+        Kind::IdleNotAtRest | Kind::OutOfStep | Kind::ScalingFails | Kind::OtherRegion => {}
     }
     (seen, past)
 }
@@ -402,8 +422,8 @@ fn each_kind_of_the_live_side_opens_once_and_closes_once() {
     good.loads = [("shop-api".to_owned(), load::load(&[40; 15], &[30; 15], &[0; 15]))].into();
     good.alarms = ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into();
     for kind in FindingKind::ALL {
-        // With two colours only, and closed there by the same memory.
-        if *kind == FindingKind::IdleNotAtRest {
+        use FindingKind::{IdleNotAtRest, OtherRegion, OutOfStep, ScalingFails};
+        if [IdleNotAtRest, OutOfStep, ScalingFails, OtherRegion].contains(kind) {
             continue;
         }
         let (status, config) = (
@@ -421,6 +441,7 @@ fn each_kind_of_the_live_side_opens_once_and_closes_once() {
             target: Level::try_from(70.0).expect("a target"),
             group: None,
             only_out: false,
+            cooldown: None,
         };
         let alarms = vec!["high".to_owned(), "low".to_owned()];
         let cpu = Policy { name: "cpu".to_owned(), moves: tracks, alarms };

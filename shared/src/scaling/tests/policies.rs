@@ -12,7 +12,7 @@ pub(super) fn level(value: f64) -> Level {
 
 pub(super) fn tracking(name: &str, metric: Metric, target: f64) -> Policy {
     let group = (metric == Metric::Requests).then(|| GROUP.to_owned());
-    let moves = Moves::Tracking { metric, target: level(target), group, only_out: false };
+    let moves = Moves::Tracking { metric, target: level(target), group, only_out: false, cooldown: None };
     Policy { name: name.to_owned(), moves, alarms: vec![format!("{name}-high"), format!("{name}-low")] }
 }
 
@@ -112,7 +112,7 @@ fn a_policy_whose_alarms_do_not_set_it_off_is_found() {
     let watches_nothing = PolicyAlarm { services: Default::default(), ..alarm() };
     assert_eq!(found(&broken("cpu-high", Some(watches_nothing))), [""; 0], "composite, or math");
     let one = |only_out: bool| {
-        let moves = Moves::Tracking { metric: Metric::Cpu, target: level(70.0), group: None, only_out };
+        let moves = Moves::Tracking { metric: Metric::Cpu, target: level(70.0), group: None, only_out, cooldown: None };
         with(vec![Policy { name: "cpu".to_owned(), moves, alarms: vec!["cpu-high".to_owned()] }])
     };
     assert_eq!(kinds(&plain, &one(false)), [FindingKind::PolicyAlarms]);
@@ -185,7 +185,7 @@ fn policies_and_alarms_that_cannot_be_read_open_and_close_nothing() {
     seen.policies.insert("shop-api".to_owned(), Reading::Unknown("AccessDenied".to_owned()));
     let found = judged(&plain, &seen);
     assert_eq!(found.found.iter().map(Finding::kind).collect::<Vec<_>>(), [FindingKind::Unreadable]);
-    assert_eq!(found.unknown.len(), 6, "{:?}", found.unknown);
+    assert_eq!(found.unknown.len(), 7, "{:?}", found.unknown);
     seen.services.insert("shop-api".to_owned(), Reading::Unknown("throttled".to_owned()));
     let unreadable = |judged: &Judged| judged.found.iter().filter(|one| one.kind() == FindingKind::Unreadable).count();
     assert_eq!(unreadable(&judged(&plain, &seen)), 1, "told once");

@@ -1,0 +1,88 @@
+//! What Application Auto Scaling did of late with those services of which that says more, and what it did not do.
+
+use aws_sdk_applicationautoscaling::types::{
+    ScalableDimension, ScalingActivity, ScalingActivityStatusCode, ServiceNamespace,
+};
+use shared::observation::Reading;
+use shared::scaling::Activity;
+use shared::time::Time;
+
+use crate::errors::During;
+use crate::pace::Bucket;
+use crate::world::World;
+
+const CALL: &str = "application-autoscaling:DescribeScalingActivities";
+/// So many are looked at: those of the last minutes are what counts.
+const NEWEST: i32 = 20;
+
+/// The newest activities of a resource, the newest first.
+pub(crate) async fn read(world: &World, resource: &str, calls: &mut usize) -> Reading<Vec<Activity>> {
+    let request = world
+        .clients
+        .scaling
+        .describe_scaling_activities()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .resource_id(resource)
+        .include_not_scaled_activities(true)
+        .max_results(NEWEST);
+    let ask = async || request.clone().send().await.during(CALL);
+    match world.pace.call(Bucket::Others, calls, ask).await {
+        Ok(answer) => Reading::Known(answer.scaling_activities().iter().filter_map(activity).collect()),
+        Err(failure) => Reading::Unknown(failure.to_string()),
+    }
+}
+
+/// None: when it was is before all times.
+fn activity(activity: &ScalingActivity) -> Option<Activity> {
+    let at = activity.start_time().to_millis().ok()?;
+    let reasons = activity.not_scaled_reasons();
+    let failed = match activity.status_code() {
+        ScalingActivityStatusCode::Failed => true,
+        // Without a reason it is none of those that were not carried out on purpose.
+        ScalingActivityStatusCode::Unfulfilled => reasons.is_empty(),
+        _ => false,
+    };
+    let words = activity.status_message().unwrap_or(activity.description());
+    Some(Activity {
+        at: Time(u64::try_from(at).ok()?),
+        failed: failed.then(|| words.to_owned()),
+        full: reasons.iter().any(|reason| reason.code() == "AlreadyAtMaxCapacity"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_applicationautoscaling::primitives::DateTime;
+    use aws_sdk_applicationautoscaling::types::NotScaledReason;
+
+    #[test]
+    fn what_failed_and_what_was_refused_for_the_maximum_are_told_apart() {
+        let of = |code: ScalingActivityStatusCode, reason: Option<&str>| {
+            let reason = reason.map(|code| NotScaledReason::builder().code(code).build().unwrap());
+            let built = ScalingActivity::builder()
+                .activity_id("1")
+                .service_namespace(ServiceNamespace::Ecs)
+                .resource_id("service/production/shop")
+                .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+                .description("Setting desired count to 5.")
+                .cause("an alarm")
+                .start_time(DateTime::from_secs(7))
+                .status_code(code)
+                .status_message("Failed to set desired count to 5")
+                .set_not_scaled_reasons(reason.map(|reason| vec![reason]));
+            activity(&built.build().unwrap()).unwrap()
+        };
+        use ScalingActivityStatusCode as Code;
+        let told = |failed: bool, full: bool| {
+            let failed = failed.then(|| "Failed to set desired count to 5".to_owned());
+            Activity { at: Time(7_000), failed, full }
+        };
+        assert_eq!(of(Code::Successful, None), told(false, false));
+        assert_eq!(of(Code::Failed, None), told(true, false));
+        assert_eq!(of(Code::Unfulfilled, None), told(true, false));
+        assert_eq!(of(Code::Unfulfilled, Some("AlreadyAtMaxCapacity")), told(false, true));
+        assert_eq!(of(Code::Unfulfilled, Some("AutoScalingAnticipatedFlapping")), told(false, false));
+    }
+}
