@@ -7,7 +7,7 @@ use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, Se
 use serde::{Deserialize, Serialize};
 use shared::ids::{ServiceName, TargetGroupArn};
 use shared::observation::{Ask, Reading, ScalingReading};
-use shared::ports::{Clock, Observer, Record, Store};
+use shared::ports::{Clock, Observer, Record, Store, StoreError};
 use shared::scaling::{self, Counts, Judged, Load, Memory, Policy, Role, Scheduled, Sight, Subject};
 use shared::time::Time;
 use tokio::task::JoinSet;
@@ -186,6 +186,23 @@ async fn load(world: &World, table: &Table, services: &[ServiceName]) -> Vec<(Se
         all.extend(reads.join_all().await);
     }
     all
+}
+
+/// What is remembered of every configured service.
+///
+/// # Errors
+/// The table could not be read.
+pub async fn memories(table: &Table) -> Result<Vec<(ServiceName, Memory)>, StoreError> {
+    let mut all = Vec::new();
+    for some in table.services().await?.chunks(AT_ONCE) {
+        let mut reads = JoinSet::new();
+        for service in some {
+            let (table, service) = (table.clone(), service.clone());
+            reads.spawn(async move { table.scaling_memory(&service).await.map(|(memory, _)| (service, memory)) });
+        }
+        all.extend(reads.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(all)
 }
 
 async fn one(world: &World, table: &Table, service: &ServiceName) -> Result<Loaded, String> {

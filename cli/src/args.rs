@@ -195,6 +195,9 @@ pub(crate) struct Why {
 pub(crate) struct Scaling {
     /// The service (default: all)
     pub(crate) service: Option<String>,
+    /// What the scheduled check has open over all services, as the daily digest tells it: read from the table alone
+    #[arg(long, conflicts_with = "service")]
+    pub(crate) digest: bool,
 }
 
 /// How a recorded wish is followed.

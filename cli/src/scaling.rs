@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use aws::World;
-use aws::round::{Checked, Known, round};
+use aws::round::{Checked, Known, memories, round};
 use serde::Serialize;
 use shared::ids::ServiceName;
+use shared::notice::tell;
 use shared::observation::{Reading, Suspended};
 use shared::rollout::Margins;
-use shared::scaling::{Finding, FindingKind, Load, Past, Policy, Role, Series, Severity};
+use shared::scaling::{self, Finding, FindingKind, Load, Past, Policy, Role, Series, Severity};
 use shared::time::{Span, Time};
 
 use crate::args;
@@ -92,6 +93,15 @@ struct Found {
 
 /// Runs the command.
 pub(crate) async fn run(args: &args::Scaling, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
+    if args.digest {
+        let notice = scaling::digest(&memories(&installation.table).await?, now());
+        let words = tell(&notice);
+        out.document(&notice.milestone, |paint| {
+            let advice = if words.advice.is_empty() { String::new() } else { format!("\n\n{}", words.advice) };
+            format!("{}\n\n{}{advice}", paint.bold(&words.title), words.body)
+        });
+        return Ok(Exit::Done);
+    }
     let services = match &args.service {
         Some(name) => {
             let name = ServiceName::from(name.as_str());

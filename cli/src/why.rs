@@ -115,6 +115,7 @@ fn matters(notice: &Notice) -> bool {
         | Milestone::Completed { .. }
         | Milestone::Observed { .. }
         | Milestone::Repaired { .. }
+        | Milestone::ScalingDigest { .. }
         | Milestone::Scaling { .. } => false,
     }
 }

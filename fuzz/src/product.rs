@@ -150,7 +150,7 @@ pub fn notice(data: &[u8]) {
     let number = rest.iter().fold(0_u64, |sum, &byte| sum.wrapping_mul(257).wrapping_add(u64::from(byte)));
     let (weight, span, time, colour) = (kind, Span(number), Time(number), Colour::Green);
     let what = word();
-    let milestone = match kind % 19 {
+    let milestone = match kind % 20 {
         0 => Milestone::Started {
             what,
             colour,
@@ -206,6 +206,13 @@ pub fn notice(data: &[u8]) {
             service: what,
             now: ScalingReading { min: u32::from(weight), max: 100, suspended: Suspended::default() },
             tracking: Default::default(),
+        },
+        18 => Milestone::ScalingDigest {
+            services: 9,
+            affected: 1,
+            critical: usize::from(kind & 2 == 0),
+            findings: text.split('\n').map(str::to_owned).collect(),
+            more: 3,
         },
         _ => Milestone::Scaling { findings: text.split('\n').map(str::to_owned).collect(), closed: Vec::new() },
     };

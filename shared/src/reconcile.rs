@@ -294,6 +294,7 @@ fn count(decision: &Decision, report: &mut Report) {
             | Milestone::Changed { .. }
             | Milestone::Declined { .. }
             | Milestone::Repaired { .. }
+            | Milestone::ScalingDigest { .. }
             | Milestone::Scaling { .. } => {}
         }
     }

@@ -105,6 +105,7 @@ names! {
     Milestone::Changed { .. } => "changed",
     Milestone::Declined { .. } => "declined",
     Milestone::Scaling { .. } => "scaling",
+    Milestone::ScalingDigest { .. } => "scaling digest",
     Milestone::Repaired { .. } => "repaired",
     ;
     Milestone::Deploying { .. } => "deploying",

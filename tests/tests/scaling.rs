@@ -127,6 +127,17 @@ async fn what_cannot_be_read_opens_and_closes_nothing() -> Result {
     }
     let all = scene.told().await?;
     ensure!(told(&all).len() == 1, "nothing is over, since nothing is known: {all:?}");
+    // Asked for twice, the digest is told once.
+    for _ in 0..2 {
+        scene.cloud.invoke("check-scaling", json!({ "flipback": "digest" })).await.context("digest")?;
+    }
+    let digests = || {
+        let posts = scene.cloud.slack_posts();
+        posts.iter().filter(|post| post.body.to_string().contains("scaling: 1 finding, of 1 services")).count()
+    };
+    scene.until("the digest is in Slack", |_| digests() > 0).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    ensure!(digests() == 1, "told {} times", digests());
     scene.end().await
 }
 

@@ -11,6 +11,7 @@ use shared::image;
 use shared::intake::push_intent;
 use shared::ports::{Clock, Store, Waker};
 use shared::rollout::{ImageRef, Intent, IntentKind};
+use shared::scaling::DIGEST;
 use shared::time::Span;
 use tracing::{Instrument, info, info_span, warn};
 
@@ -49,6 +50,7 @@ pub(crate) async fn sweep(wiring: &Wiring) -> Result<(), Error> {
             wake(wiring, service).await;
         }
     }
+    undelivered(wiring, &DIGEST.into()).await;
     info!(unsettled = unsettled.len(), settled, "swept");
     Ok(())
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use aws::lambda::{Unit, Wiring, emf, event as event_of};
 use aws::part::{Part, TOGETHER, parts};
-use aws::round::{Checked, Known, round};
+use aws::round::{Checked, Known, memories, round};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::ids::{IntentId, ServiceName};
 use shared::intake::{self, Event};
-use shared::notice::{Milestone, Notice};
+use shared::notice::{self, Milestone, Notice};
 use shared::ports::{Clock, HistoryEntry, Store, Waker};
 use shared::rollout::{Intent, IntentKind};
 use shared::scaling::{self, FindingKind, Memory};
@@ -22,6 +22,9 @@ pub(crate) async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result
         return Ok(batch(wiring, records).await);
     }
     let span = info_span!("scaling", event = intake::id(&event.payload));
+    if event.payload["flipback"] == "digest" {
+        return tell_digest(wiring).instrument(span).await;
+    }
     async {
         match event_of(&event.payload) {
             Some(Event::Tick) => all(wiring, round_time(wiring, &event.payload)).await?,
@@ -155,4 +158,17 @@ async fn mend(wiring: &Wiring, service: &ServiceName, checked: &Checked, memory:
     if let Err(error) = done {
         warn!(error, "what is to be put right could not be asked for; the next run will");
     }
+}
+
+/// Tells what is open over all services.
+async fn tell_digest(wiring: &Wiring) -> Result<Value, Error> {
+    let now = wiring.clock.now();
+    let all = memories(&wiring.table).await?;
+    let notice = scaling::digest(&all, now);
+    let line = format!("scaling digest: {}", notice::tell(&notice).title);
+    let entry = HistoryEntry { at: now, rollout: None, line, inputs: None };
+    // The same digest is told once a day, however often it is asked for.
+    wiring.table.note(&notice.service, &entry, Some(&notice)).await?;
+    info!(services = all.len(), "digest");
+    Ok(Value::Null)
 }

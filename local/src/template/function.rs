@@ -81,6 +81,9 @@ impl FunctionSpec {
         let invoke = &properties["EventInvokeConfig"];
         let mut triggers = Vec::new();
         for (event, definition) in super::members(&properties["Events"]) {
+            if definition["Properties"]["State"] == "DISABLED" {
+                continue;
+            }
             let trigger = trigger(definition).with_context(|| format!("in the event {event}"))?;
             triggers.push((event.clone(), trigger));
         }

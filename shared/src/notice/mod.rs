@@ -221,6 +221,19 @@ pub enum Milestone {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         closed: Vec<String>,
     },
+    /// What the scaling check has open over all services.
+    ScalingDigest {
+        /// How many services are configured.
+        services: usize,
+        /// How many of them have something open.
+        affected: usize,
+        /// How many findings are critical.
+        critical: usize,
+        /// The worst, one sentence each.
+        findings: Vec<String>,
+        /// How many more there are.
+        more: usize,
+    },
 }
 
 #[cfg(test)]

@@ -85,6 +85,14 @@ fn every() -> Vec<Milestone> {
         Milestone::Corrected { found: "0123: blue=100 green=0".to_owned(), to: Colour::Green },
         Milestone::Changed { found: "0123: blue=100 green=0".to_owned() },
         Milestone::Declined { wish: "promote".to_owned(), reason: "the step is over".to_owned() },
+        Milestone::ScalingDigest {
+            services: 14,
+            affected: 2,
+            critical: 1,
+            findings: vec!["critical: shop is at its maximum of 8 tasks, for 3h".to_owned()],
+            more: 2,
+        },
+        Milestone::ScalingDigest { services: 14, affected: 0, critical: 0, findings: Vec::new(), more: 0 },
         Milestone::Repaired {
             service: "shop-blue".to_owned(),
             now: ScalingReading { min: 2, max: 10, suspended: Suspended::default() },

@@ -231,6 +231,29 @@ pub fn tell(notice: &Notice) -> Telling {
                     .to_owned(),
             )
         }
+        Milestone::ScalingDigest { services, affected, critical, findings, more } => {
+            let count = findings.len() + more;
+            let tone = match (count, critical) {
+                (0, _) => Tone::Good,
+                (_, 0) => Tone::Info,
+                (_, _) => Tone::Bad,
+            };
+            let title = match count {
+                0 => format!("scaling: nothing is open on {services} services"),
+                1 => format!("scaling: 1 finding, of {services} services"),
+                _ => format!(
+                    "scaling: {count} findings on {affected} of {services} services, {critical} of them critical"
+                ),
+            };
+            let rest = if *more > 0 { format!("\nAnd {more} more.") } else { String::new() };
+            let body = if count == 0 {
+                "Every service can scale as it should.".to_owned()
+            } else {
+                findings.join("\n") + &rest
+            };
+            let advice = if count == 0 { String::new() } else { "flipback scaling SERVICE says what to do".to_owned() };
+            telling(tone, title, body, advice)
+        }
         Milestone::Scaling { findings, closed } => {
             let over = closed.iter().map(|closed| format!("Over: {closed}"));
             let sentences: Vec<String> = findings.iter().cloned().chain(over).collect();

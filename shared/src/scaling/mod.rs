@@ -4,6 +4,7 @@
 //! news, and [`repair`] what of it may be put right. What could not be read changes nothing: it is neither fine nor a fault.
 
 mod activity;
+mod digest;
 mod finding;
 mod judge;
 mod load;
@@ -18,6 +19,7 @@ mod what;
 mod words;
 
 pub use activity::Activity;
+pub use digest::{DIGEST, digest};
 pub use finding::{Finding, FindingKind, Role, Severity};
 pub use judge::{Judged, judge, wants_activities};
 pub use load::{Load, PERIODS, Point, Series, window};

@@ -170,3 +170,38 @@ fn what_is_in_another_region_is_told_and_nothing_else_is() {
     plain.scaling.ignore.insert(FindingKind::OtherRegion);
     assert_eq!(found(&at(Some("eu-west-1"), &plain)), []);
 }
+
+#[test]
+fn a_digest_tells_what_is_open_the_worst_first() {
+    let memory = |kinds: &[(FindingKind, u64, bool)]| {
+        let open = kinds.iter().map(|(kind, minutes, told)| {
+            let what = match kind {
+                FindingKind::AtMax => What::AtMax { max: 8, above: None, refused: None },
+                _ => What::Gone,
+            };
+            let finding = Finding { role: Role::Live, service: "shop".to_owned(), what };
+            let (severity, since) = (finding.severity(), NOW.minus(Span::mins(*minutes)));
+            Open { finding, since, seen: 2, missed: 0, counted: NOW, told: told.then_some(severity) }
+        });
+        Memory { open: open.collect(), past: Past::default() }
+    };
+    let of = |all: &[(&str, Memory)]| {
+        let all: Vec<_> = all.iter().map(|(name, memory)| ((*name).into(), memory.clone())).collect();
+        match digest(&all, NOW).milestone {
+            crate::notice::Milestone::ScalingDigest { services, affected, critical, findings, more } => {
+                (services, affected, critical, findings, more)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let busy = memory(&[(FindingKind::AtMax, 20, true), (FindingKind::Gone, 5, true)]);
+    let untold = memory(&[(FindingKind::Gone, 5, false)]);
+    let (services, affected, critical, findings, more) = of(&[("a", busy), ("b", untold), ("c", Memory::default())]);
+    assert_eq!((services, affected, critical, more), (3, 1, 1, 0));
+    let full = "warning: shop is at its maximum of 8 tasks: it cannot grow any more, for 20m";
+    assert_eq!(findings, ["critical: there is no active ECS service shop, for 5m", full]);
+    let names: Vec<String> = (0..31).map(|n| format!("s{n:02}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), memory(&[(FindingKind::AtMax, 20, true)]))).collect();
+    let (_, affected, _, findings, more) = of(&many);
+    assert_eq!((affected, findings.len(), more), (31, 30, 1));
+}

@@ -257,6 +257,7 @@ fn told(cloud: &mut Cloud, rollout: Option<&Rollout>, milestone: &Milestone, hon
         | Milestone::Corrected { .. }
         | Milestone::Changed { .. }
         | Milestone::Repaired { .. }
+        | Milestone::ScalingDigest { .. }
         | Milestone::Scaling { .. } => {
             cloud.violate(7, format!("`{name}` is told of a native service"));
         }
