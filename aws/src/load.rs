@@ -189,26 +189,44 @@ async fn balancers(world: &World, wanted: &[Wanted]) -> (Balancers, usize) {
     (found, calls)
 }
 
-/// The average CPU of a service in so many equal parts of the day that ends now, in percent; none where it has no value.
+/// A value in each of so many equal parts of a day, none where it has none.
+pub type Parts = Vec<Option<u32>>;
+
+/// What CloudWatch has of a service's last day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Day {
+    /// Its average CPU, in percent.
+    pub cpu: Parts,
+    /// Tasks RUNNING on average, from Container Insights; empty where the cluster does not have them.
+    pub running: Parts,
+    /// Tasks PENDING at most, likewise.
+    pub pending: Parts,
+}
+
+/// The last day of a service, in one call.
 ///
 /// # Errors
 /// CloudWatch could not be read.
-pub async fn day(
-    world: &World,
-    cluster: &str,
-    service: &str,
-    now: Time,
-    parts: u64,
-) -> Result<Vec<Option<u32>>, String> {
+pub async fn day(world: &World, cluster: &str, service: &str, now: Time, parts: u64) -> Result<Day, String> {
     let part = Span(Span::mins(24 * 60).0 / parts.max(1));
     let dimensions = [("ClusterName", last(cluster)), ("ServiceName", service)];
-    let query = metrics::query("cpu", ("AWS/ECS", "CPUUtilization"), &dimensions, "Average", part);
+    let insights = "ECS/ContainerInsights";
+    let queries = [
+        ("cpu", ("AWS/ECS", "CPUUtilization"), "Average"),
+        ("running", (insights, "RunningTaskCount"), "Average"),
+        ("pending", (insights, "PendingTaskCount"), "Maximum"),
+    ];
+    let queries = queries.map(|(id, metric, stat)| metrics::query(id, metric, &dimensions, stat, part));
     let from = now.floor(part).minus(Span(part.0 * (parts.saturating_sub(1))));
-    let answers = metrics::read(&world.clients.cloudwatch, vec![query], (from, now)).await;
+    let answers = metrics::read(&world.clients.cloudwatch, queries.to_vec(), (from, now)).await;
     let answers = answers.map_err(|(failure, _)| failure.to_string())?;
-    let points: &Points = answers.of("cpu")?;
-    let within = |start: Time| points.iter().find(|(at, _)| *at >= start && *at < start.plus(part));
-    Ok((0..parts).map(|n| within(from.plus(Span(part.0 * n))).map(|(at, value)| point(*at, *value).value)).collect())
+    let each = |points: &Points| -> Parts {
+        let within = |start: Time| points.iter().find(|(at, _)| *at >= start && *at < start.plus(part));
+        (0..parts).map(|n| within(from.plus(Span(part.0 * n))).map(|(at, value)| point(*at, *value).value)).collect()
+    };
+    // Those without a value at all are not told: most clusters do not have them.
+    let some = |id: &str| answers.of(id).ok().filter(|points| !points.is_empty()).map(each).unwrap_or_default();
+    Ok(Day { cpu: each(answers.of("cpu")?), running: some("running"), pending: some("pending") })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use shared::ids::ServiceName;
 use shared::notice::tell;
 use shared::observation::{Reading, Suspended};
 use shared::rollout::Margins;
-use shared::scaling::{self, Finding, FindingKind, Load, Past, Policy, Role, Series, Severity};
+use shared::scaling::{self, Finding, FindingKind, Load, Past, Policy, Role, Series, Severity, Step};
 use shared::time::{Span, Time};
 
 use crate::args;
@@ -35,6 +35,12 @@ struct Report {
     past: Past,
     /// The live side's average CPU in each half hour of the last day, in percent; none: not asked, or not known.
     cpu: Option<Vec<Option<u32>>>,
+    /// Tasks RUNNING in each half hour of the last day, from Container Insights; none: the cluster does not have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running: Option<Vec<Option<u32>>>,
+    /// Tasks PENDING at most, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<Vec<Option<u32>>>,
 }
 
 /// One ECS service of it.
@@ -119,7 +125,9 @@ pub(crate) async fn run(args: &args::Scaling, installation: &Installation, out: 
         && let Some(live) = report.ecs_services.iter().find(|subject| subject.role == Role::Live)
     {
         // Beside the findings, so that none is lost where it cannot be read.
-        report.cpu = aws::load::day(&world, &report.cluster, &live.service, now, PARTS).await.ok();
+        let day = aws::load::day(&world, &report.cluster, &live.service, now, PARTS).await.unwrap_or_default();
+        let known = |parts: aws::load::Parts| (!parts.is_empty()).then_some(parts);
+        (report.cpu, report.running, report.pending) = (known(day.cpu), known(day.running), known(day.pending));
     }
     match (&args.service, reports.as_slice()) {
         (Some(_), [report]) => out.document(report, |paint| one(report, now, paint)),
@@ -144,6 +152,8 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
                 unknown: nothing.2,
                 past: Past::default(),
                 cpu: None,
+                running: None,
+                pending: None,
             };
         }
     };
@@ -197,6 +207,8 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
         unknown,
         past: checked.memory.past.clone(),
         cpu: None,
+        running: None,
+        pending: None,
     }
 }
 
@@ -253,16 +265,7 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
         text.push_str(&format!("\n  {role:<9}  {}  {tasks}; {target}{policies}", subject.service));
         text.extend(subject.load.as_ref().and_then(use_of).map(|used| format!("\n             {used}")));
     }
-    let wanted = || report.past.steps().iter().map(|step| step.desired);
-    if let (Some(least), Some(most)) = (wanted().min(), wanted().max()) {
-        let day = sparkline(&report.past.day(now, PARTS), most);
-        text.push_str(&format!("\n  last 24h   {day}  {least} to {most} tasks wanted"));
-    }
-    if let Some(cpu) = &report.cpu
-        && let (Some(least), Some(most)) = (cpu.iter().flatten().min(), cpu.iter().flatten().max())
-    {
-        text.push_str(&format!("\n             {}  {least} to {most} % CPU", sparkline(cpu, 100)));
-    }
+    text.push_str(&history(report, now));
     for found in &report.findings {
         let severity = found.severity.to_string();
         let severity = if found.severity == Severity::Info { severity } else { paint.red(&severity) };
@@ -281,6 +284,30 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
     }
     if !report.unknown.is_empty() {
         text.push_str(&format!("\n\n  not known now: {}", report.unknown.join(", ")));
+    }
+    text
+}
+
+/// The last day, a line for each count: all tasks in one scale.
+fn history(report: &Report, now: Time) -> String {
+    let past = |count: fn(&Step) -> Option<u32>| report.past.day(now, PARTS, count);
+    let running = report.running.clone().unwrap_or_else(|| past(|step| Some(step.running)));
+    let lines = [
+        (past(|step| Some(step.desired)), "tasks wanted"),
+        (running, "tasks running"),
+        (report.pending.clone().unwrap_or_default(), "tasks pending at most"),
+        (past(|step| step.max), "tasks allowed"),
+    ];
+    let most = lines.iter().flat_map(|(values, _)| values.iter().flatten()).max().copied().unwrap_or(0);
+    let lines = lines.iter().map(|(values, what)| (values, most, *what));
+    let cpu = report.cpu.iter().map(|values| (values, 100, "% CPU"));
+    let mut text = String::new();
+    for (values, most, what) in lines.chain(cpu) {
+        let known = || values.iter().flatten();
+        let (Some(least), Some(highest)) = (known().min(), known().max()) else { continue };
+        let head = if text.is_empty() { "last 24h" } else { "" };
+        let range = if least == highest { least.to_string() } else { format!("{least} to {highest}") };
+        text.push_str(&format!("\n  {head:<9}  {}  {range} {what}", sparkline(values, most)));
     }
     text
 }

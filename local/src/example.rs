@@ -134,7 +134,11 @@ impl SetUp<'_> {
     /// Everything but the services.
     fn front(&self) -> anyhow::Result<TwoColours> {
         let Plan { name, cluster, tag, port, .. } = self.plan;
-        self.call(Service::Ecs, "CreateCluster", json!({"clusterName": cluster}))?;
+        self.call(
+            Service::Ecs,
+            "CreateCluster",
+            json!({"clusterName": cluster, "settings": [{"name": "containerInsights", "value": "enabled"}]}),
+        )?;
         let repository = self.call(Service::Ecr, "CreateRepository", json!({"repositoryName": name}))?;
         let uri = text(&repository, "/repository/repositoryUri")?;
         push(self.cloud, self.caller, name, tag, "")?;

@@ -1,5 +1,7 @@
 //! What services use: CPU and memory by the minute, made from their requests and from loads that are set from outside.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::cloudwatch::Sample;
@@ -44,9 +46,15 @@ impl World {
         let keys: Vec<ServiceKey> =
             self.autoscaling.targets.keys().filter_map(|resource| super::service_key(resource)).collect();
         let served = std::mem::take(&mut self.autoscaling.served);
+        let (mut up, mut coming) = (BTreeMap::new(), BTreeMap::new());
+        for task in self.ecs.tasks.values().filter(|task| task.wanted) {
+            let which = if task.status == TaskStatus::Running { &mut up } else { &mut coming };
+            *which.entry(task.service.clone()).or_insert(0_u32) += 1;
+        }
         for key in keys {
-            let running = |task: &&crate::ecs::Task| task.service == key && task.status == TaskStatus::Running;
-            let tasks = self.ecs.tasks.values().filter(running).count() as f64;
+            let of = |which: &BTreeMap<ServiceKey, u32>| f64::from(which.get(&key).copied().unwrap_or_default());
+            let (tasks, pending) = (of(&up), of(&coming));
+            self.publish_insights(&key, (tasks, pending), now);
             if tasks == 0.0 {
                 continue;
             }
@@ -63,6 +71,23 @@ impl World {
                 });
                 self.cloudwatch.publish(&metric, EVERY, at, Sample::of(value));
             }
+        }
+    }
+
+    /// What Container Insights tells of a service, where its cluster has them.
+    fn publish_insights(&mut self, key: &ServiceKey, (running, pending): (f64, f64), now: Millis) {
+        if !self.has_insights(&key.0) {
+            return;
+        }
+        let desired = self.ecs.services.get(key).map_or(0.0, |service| f64::from(service.desired));
+        for (name, value) in
+            [("DesiredTaskCount", desired), ("RunningTaskCount", running), ("PendingTaskCount", pending)]
+        {
+            let metric = json!({
+                "Namespace": "ECS/ContainerInsights", "MetricName": name,
+                "Dimensions": [{ "Name": "ClusterName", "Value": key.0 }, { "Name": "ServiceName", "Value": key.1 }],
+            });
+            self.cloudwatch.publish(&metric, EVERY, now.saturating_sub(EVERY), Sample::of(value));
         }
     }
 }

@@ -45,6 +45,14 @@ impl World {
         Ok(json!({ "cluster": self.cluster_doc(&name, true) }))
     }
 
+    /// Whether Container Insights are on in a cluster.
+    pub(crate) fn has_insights(&self, name: &str) -> bool {
+        let Some(cluster) = self.ecs.clusters.get(name) else { return false };
+        let mut settings = cluster.doc["settings"].as_array().into_iter().flatten();
+        let on = |value: &Value| value == "enabled" || value == "enhanced";
+        settings.any(|setting| setting["name"] == "containerInsights" && on(&setting["value"]))
+    }
+
     fn cluster_doc(&self, name: &str, tags: bool) -> Value {
         let cluster = &self.ecs.clusters[name];
         let count = |status: TaskStatus| {

@@ -279,3 +279,49 @@ fn a_service_that_wants_none_stops_old_tasks_that_were_never_healthy() {
     stage.pass(30_000);
     assert_eq!(stage.look("blue")["runningCount"], 0);
 }
+
+#[test]
+fn container_insights_are_told_where_the_cluster_has_them() {
+    for (setting, values) in [("enabled", 3), ("enhanced", 3), ("disabled", 0)] {
+        let mut stage = Stage::new();
+        let settings = json!([{ "name": "containerInsights", "value": setting }]);
+        stage.ok(Ecs, "CreateCluster", json!({ "clusterName": "seen", "settings": settings }));
+        let service =
+            json!({ "cluster": "seen", "serviceName": "blue", "taskDefinition": "api:1", "desiredCount": 1 });
+        stage.ok(Ecs, "CreateService", service);
+        let bounds = json!({ "ResourceId": "service/seen/blue", "MinCapacity": 1, "MaxCapacity": 2 });
+        stage.ok(AutoScaling, "RegisterScalableTarget", target(bounds));
+        run(&mut stage, 300_000);
+        let now = stage.now;
+        let known = ["DesiredTaskCount", "RunningTaskCount", "PendingTaskCount"].into_iter().filter(|name| {
+            let input = json!({
+                "Namespace": "ECS/ContainerInsights", "MetricName": name, "Statistics": ["Maximum"], "Period": 60,
+                "StartTime": crate::time::iso(now - 180_000), "EndTime": crate::time::iso(now),
+                "Dimensions": [{ "Name": "ClusterName", "Value": "seen" }, { "Name": "ServiceName", "Value": "blue" }],
+            });
+            let points = stage.ok(CloudWatch, "GetMetricStatistics", input)["Datapoints"].clone();
+            points.as_array().is_some_and(|points| !points.is_empty())
+        });
+        assert_eq!(known.count(), values, "{setting}");
+    }
+}
+
+#[test]
+fn a_count_that_cannot_be_set_is_an_activity_that_failed() {
+    let mut stage = scaled(tracking(json!({ "ScaleOutCooldown": 60 })));
+    stage.world.fail_scaling("prod", "blue", Some("access denied"));
+    stage.world.set_load("prod", "blue", 400.0);
+    run(&mut stage, 600_000);
+    let activities = |stage: &mut Stage| {
+        stage.ok(AutoScaling, "DescribeScalingActivities", json!({ "ServiceNamespace": "ecs" }))["ScalingActivities"]
+            .clone()
+    };
+    let before = stage.look("blue")["desiredCount"].clone();
+    let newest = activities(&mut stage)[0].clone();
+    assert_eq!(newest["StatusCode"], "Failed");
+    assert!(newest["StatusMessage"].as_str().is_some_and(|text| text.ends_with("Reason: access denied")), "{newest}");
+    stage.world.fail_scaling("prod", "blue", None);
+    run(&mut stage, 300_000);
+    assert_eq!(activities(&mut stage)[0]["StatusCode"], "Successful");
+    assert_ne!(stage.look("blue")["desiredCount"], before);
+}

@@ -81,10 +81,10 @@ impl Past {
         seen.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).sum()
     }
 
-    /// The tasks wanted at the end of each of so many equal parts of the day that ends now; none before the first look.
+    /// A count at the end of each of so many equal parts of the day that ends now; none before the first look.
     #[must_use]
-    pub fn day(&self, now: Time, parts: u64) -> Vec<Option<u32>> {
-        let at = |time: Time| self.0.iter().rev().find(|step| step.at <= time).map(|step| step.desired);
+    pub fn day(&self, now: Time, parts: u64, count: impl Fn(&Step) -> Option<u32>) -> Vec<Option<u32>> {
+        let at = |time: Time| self.0.iter().rev().find(|step| step.at <= time).and_then(&count);
         (1..=parts).map(|part| at(now.minus(Span(KEPT.0 / parts * (parts - part))))).collect()
     }
 }

@@ -27,9 +27,10 @@ fn what_does_not_change_is_not_kept_twice_and_what_is_old_not_at_all() {
 fn a_day_is_shown_in_equal_parts() {
     let past = went(&[(0, 4), (23 * 60, 8)]);
     let now = NOW.plus(Span::mins(24 * 60));
-    let day = past.day(now, 24);
+    let day = past.day(now, 24, |step| Some(step.desired));
     assert_eq!((day.len(), day[0], day[21], day[22], day[23]), (24, Some(4), Some(4), Some(8), Some(8)));
-    assert_eq!(went(&[(0, 4)]).day(NOW, 4), [None, None, None, Some(4)]);
+    assert_eq!(went(&[(0, 4)]).day(NOW, 4, |step| Some(step.running)), [None, None, None, Some(4)]);
+    assert_eq!(went(&[(0, 4)]).day(NOW, 1, |step| step.max), [Some(10)]);
 }
 
 #[test]
