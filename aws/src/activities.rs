@@ -37,16 +37,15 @@ pub(crate) async fn read(world: &World, resource: &str, calls: &mut usize) -> Re
 fn activity(activity: &ScalingActivity) -> Option<Activity> {
     let at = activity.start_time().to_millis().ok()?;
     let reasons = activity.not_scaled_reasons();
-    let failed = match activity.status_code() {
-        ScalingActivityStatusCode::Failed => true,
-        // Without a reason it is none of those that were not carried out on purpose.
-        ScalingActivityStatusCode::Unfulfilled => reasons.is_empty(),
-        _ => false,
-    };
+    // What has a reason was not carried out on purpose, though it is told as Failed too (its user guide, "Scaling activities").
+    let refused = !reasons.is_empty();
+    let code = activity.status_code();
+    let failed = matches!(code, ScalingActivityStatusCode::Failed | ScalingActivityStatusCode::Unfulfilled);
     let words = activity.status_message().unwrap_or(activity.description());
     Some(Activity {
         at: Time(u64::try_from(at).ok()?),
-        failed: failed.then(|| words.to_owned()),
+        failed: (failed && !refused).then(|| words.to_owned()),
+        refused,
         full: reasons.iter().any(|reason| reason.code() == "AlreadyAtMaxCapacity"),
     })
 }
@@ -75,14 +74,16 @@ mod tests {
             activity(&built.build().unwrap()).unwrap()
         };
         use ScalingActivityStatusCode as Code;
-        let told = |failed: bool, full: bool| {
+        let told = |failed: bool, refused: bool, full: bool| {
             let failed = failed.then(|| "Failed to set desired count to 5".to_owned());
-            Activity { at: Time(7_000), failed, full }
+            Activity { at: Time(7_000), failed, refused, full }
         };
-        assert_eq!(of(Code::Successful, None), told(false, false));
-        assert_eq!(of(Code::Failed, None), told(true, false));
-        assert_eq!(of(Code::Unfulfilled, None), told(true, false));
-        assert_eq!(of(Code::Unfulfilled, Some("AlreadyAtMaxCapacity")), told(false, true));
-        assert_eq!(of(Code::Unfulfilled, Some("AutoScalingAnticipatedFlapping")), told(false, false));
+        assert_eq!(of(Code::Successful, None), told(false, false, false));
+        assert_eq!(of(Code::Failed, None), told(true, false, false));
+        assert_eq!(of(Code::Unfulfilled, None), told(true, false, false));
+        for code in [Code::Failed, Code::Unfulfilled] {
+            assert_eq!(of(code.clone(), Some("AlreadyAtMaxCapacity")), told(false, true, true));
+            assert_eq!(of(code, Some("AutoScalingAnticipatedFlapping")), told(false, true, false));
+        }
     }
 }

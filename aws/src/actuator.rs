@@ -3,6 +3,7 @@
 use shared::config::ServiceConfig;
 use shared::decision::{Action, Effect};
 use shared::ports::{Actuator, EffectError};
+use shared::scaling::Mend;
 
 use crate::world::World;
 use crate::{native, revisions, routes, scaling, services};
@@ -31,7 +32,10 @@ impl Actuator for World {
             Action::Scaling { colour, wanted } => {
                 scaling::set(&clients.scaling, config, *colour, wanted, &budget).await
             }
-            Action::Track { colour, metric, target } => {
+            Action::Mend { colour, what: Mend::Target { min, max, suspended } } => {
+                scaling::mend(&clients.scaling, config, *colour, (*min, *max, *suspended), &budget).await
+            }
+            Action::Mend { colour, what: Mend::Policy { metric, target } } => {
                 scaling::track(&clients.scaling, config, *colour, (*metric, *target), &budget).await
             }
             Action::Tidy { family, keep, in_use } => {

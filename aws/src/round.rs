@@ -153,7 +153,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         let judge = |sight: &Sight| scaling::judge(&record.config, &record.status, &subjects, sight, &memory.past);
         let mut judged = judge(&sight);
         if let Some(live) = subjects.iter().find(|subject| subject.role == Role::Live)
-            && scaling::wants_activities(&judged)
+            && scaling::wants_activities(&judged, &memory)
         {
             let read = crate::activities::read(world, &resource(&pick(live).1), &mut round.calls).await;
             sight.activities.insert(live.service.clone(), read);

@@ -74,6 +74,18 @@ pub(crate) async fn set(
     wanted: &ScalingWanted,
     budget: &Budget,
 ) -> Result<(), EffectError> {
+    let (min, max) = wanted.bounds.unzip();
+    mend(client, config, colour, (min, max, Some(wanted.suspended)), budget).await
+}
+
+/// The same, of what is given; the rest stays as it is.
+pub(crate) async fn mend(
+    client: &Client,
+    config: &ServiceConfig,
+    colour: Colour,
+    (min, max, suspended): (Option<u32>, Option<u32>, Option<Suspended>),
+    budget: &Budget,
+) -> Result<(), EffectError> {
     let id = resource_id(config, colour);
     budget
         .run(async || {
@@ -81,19 +93,21 @@ pub(crate) async fn set(
             if !found.contains_key(&id) {
                 return Err(EffectError::Transient(format!("not written: there is no scalable target {id} any more")));
             }
-            let suspended = SuspendedState::builder()
-                .dynamic_scaling_in_suspended(wanted.suspended.scale_in)
-                .dynamic_scaling_out_suspended(wanted.suspended.scale_out)
-                .scheduled_scaling_suspended(wanted.suspended.scheduled)
-                .build();
+            let suspended = suspended.map(|flags| {
+                SuspendedState::builder()
+                    .dynamic_scaling_in_suspended(flags.scale_in)
+                    .dynamic_scaling_out_suspended(flags.scale_out)
+                    .scheduled_scaling_suspended(flags.scheduled)
+                    .build()
+            });
             let request = client
                 .register_scalable_target()
                 .service_namespace(ServiceNamespace::Ecs)
                 .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
                 .resource_id(&id)
-                .set_min_capacity(wanted.bounds.map(|(min, _)| number(min)))
-                .set_max_capacity(wanted.bounds.map(|(_, max)| number(max)))
-                .suspended_state(suspended);
+                .set_min_capacity(min.map(number))
+                .set_max_capacity(max.map(number))
+                .set_suspended_state(suspended);
             let once = once!(aws_sdk_applicationautoscaling, budget.left()?);
             let call = "application-autoscaling:RegisterScalableTarget";
             request.customize().config_override(once).send().await.during(call)?;

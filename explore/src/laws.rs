@@ -105,7 +105,7 @@ pub(crate) fn called(state: &mut State, process: &mut Process, effect: &Effect) 
         Action::Deploy { .. } => "a native deployment",
         Action::Scale { .. }
         | Action::Scaling { .. }
-        | Action::Track { .. }
+        | Action::Mend { .. }
         | Action::Register { .. }
         | Action::Stop { .. }
         | Action::Continue { .. }
@@ -149,7 +149,7 @@ pub(crate) fn sent(state: &mut State, process: &Process, effect: &Effect, deadli
             }
             raise(state, weights, status, honest);
         }
-        Action::Track { .. } => state.breaks(1, format!("nobody asked for a scaling policy: {effect}")),
+        Action::Mend { .. } => state.breaks(1, format!("nobody asked for a repair: {effect}")),
         Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } => {
             state.breaks(7, format!("the managed engine sends an effect of the native one: {effect}"));
         }
@@ -273,7 +273,7 @@ pub(crate) fn landed(state: &mut State, action: &Action, rollout: Option<&Rollou
         | Action::Start { .. }
         | Action::Scale { .. }
         | Action::Scaling { .. }
-        | Action::Track { .. }
+        | Action::Mend { .. }
         | Action::Weights { .. }
         | Action::Deploy { .. }
         | Action::Stop { .. }

@@ -220,7 +220,7 @@ impl World {
                 }
             }
             // This world has the managed engine only, and no scaling check.
-            Action::Track { .. }
+            Action::Mend { .. }
             | Action::Deploy { .. }
             | Action::Stop { .. }
             | Action::Continue { .. }

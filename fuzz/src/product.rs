@@ -209,6 +209,7 @@ pub fn notice(data: &[u8]) {
         },
         18 => Milestone::ScalingDigest {
             services: 9,
+            unseen: 0,
             affected: 1,
             critical: usize::from(kind & 2 == 0),
             findings: text.split('\n').map(str::to_owned).collect(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Colour, IntentId, RevisionArn, RolloutId, RouteArn};
 use crate::notice::Notice;
 use crate::rollout::{ImageRef, ScalingWanted, Status};
-use crate::scaling::{Level, Metric};
+use crate::scaling::Mend;
 use crate::strategy::Share;
 use crate::time::{Span, Time};
 use crate::weights::Weights;
@@ -107,14 +107,12 @@ pub enum Action {
         /// How it shall be.
         wanted: ScalingWanted,
     },
-    /// A target tracking policy of ours keeps a metric of the service at a target ([`Repair::policy`](crate::scaling::Repair::policy)).
-    Track {
+    /// Something of a service's scaling that is put right at rest.
+    Mend {
         /// Whose service.
         colour: Colour,
-        /// The metric.
-        metric: Metric,
-        /// The target.
-        target: Level,
+        /// What.
+        what: Mend,
     },
     /// Deregister old revisions of a family.
     Tidy {
@@ -139,7 +137,7 @@ impl Effect {
             | Action::Continue { .. }
             | Action::Scale { .. }
             | Action::Scaling { .. }
-            | Action::Track { .. }
+            | Action::Mend { .. }
             | Action::Tidy { .. } => false,
         }
     }
@@ -176,9 +174,7 @@ impl fmt::Display for Effect {
                 Some((min, max)) => write!(f, "set {colour}'s scaling to {min}-{max}, {}", suspended(wanted)),
                 None => write!(f, "set {colour}'s scaling to {}", suspended(wanted)),
             },
-            Action::Track { colour, metric, target } => {
-                write!(f, "keep {colour} at {} by a scaling policy", metric.at(*target))
-            }
+            Action::Mend { colour, what } => write!(f, "put {colour}'s scaling right: {what}"),
             Action::Tidy { family, keep, .. } => write!(f, "keep {keep} revisions of {}", family.family()),
         }
     }

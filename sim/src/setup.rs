@@ -320,7 +320,7 @@ pub(crate) fn config(schedule: &Schedule, routes: Vec<RouteArn>, alarms: &[(Alar
             routes,
         }),
         steps: schedule.steps.clone(),
-        scaling: Scaling { enforce: schedule.scalable, ..Scaling::default() },
+        scaling: Scaling { max: Some(BOUNDS.1), enforce: schedule.scalable, ..Scaling::default() },
         alarms,
         accept_no_alarms: false,
         accept_stickiness: schedule.sticky,

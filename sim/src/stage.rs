@@ -209,7 +209,7 @@ fn repair(cloud: &mut Cloud, times: u32) -> bool {
     }
     cloud.laws.rebound = true;
     for _ in 0..times {
-        let repair = Repair { colour, bounds: Some(BOUNDS), suspended: None, tracking: Default::default() };
+        let repair = Repair { colour, min: None, max: Some(BOUNDS.1), suspended: None, tracking: Default::default() };
         intend(cloud, IntentKind::Repair { repair });
     }
     true

@@ -21,7 +21,8 @@ enum Marker {
 
 impl Table {
     pub(super) async fn save_decision(&self, save: &Save<'_>) -> Result<(), StoreError> {
-        let busy = save.status.rollout.is_some() || save.status.next.is_some();
+        let repairs = save.status.repairing.as_ref().is_some_and(|repairing| !repairing.over);
+        let busy = save.status.rollout.is_some() || save.status.next.is_some() || repairs;
         if !busy {
             match self.try_save(save, Marker::Dropped).await? {
                 Tried::Saved => return Ok(()),

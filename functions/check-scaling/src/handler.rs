@@ -12,7 +12,7 @@ use shared::intake::{self, Event};
 use shared::notice::{self, Milestone, Notice};
 use shared::ports::{Clock, HistoryEntry, Store, Waker};
 use shared::rollout::{Intent, IntentKind};
-use shared::scaling::{self, FindingKind, Memory};
+use shared::scaling::{self, FindingKind};
 use shared::time::{Span, Time};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -121,7 +121,7 @@ async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked, now: Ti
     let news = memory.note(&checked.judged, now, wiring.env.margins.look);
     let open: Vec<FindingKind> = memory.told(now).iter().map(|open| open.finding.kind()).collect();
     info!(findings = checked.judged.found.len(), open = open.len(), "checked");
-    mend(wiring, service, checked, &memory, now).await;
+    mend(wiring, service, checked, now).await;
     if memory == checked.memory {
         return open;
     }
@@ -142,8 +142,9 @@ async fn note(wiring: &Wiring, service: &ServiceName, checked: &Checked, now: Ti
 }
 
 /// Asks for what may be put right by itself. What is lost here the next look finds again.
-async fn mend(wiring: &Wiring, service: &ServiceName, checked: &Checked, memory: &Memory, now: Time) {
-    let Checked { record, subjects, sight, judged, .. } = checked;
+async fn mend(wiring: &Wiring, service: &ServiceName, checked: &Checked, now: Time) {
+    // What was saved, and told, by the looks before.
+    let Checked { record, subjects, sight, judged, memory, .. } = checked;
     let wanted = scaling::repair(&record.config, &record.status, subjects, sight, judged, memory);
     let Some(repair) = wanted else { return };
     info!(?repair, "to be put right");

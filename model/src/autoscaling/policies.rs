@@ -163,7 +163,7 @@ impl World {
             &resource,
             now,
             json!({
-                "Description": "Attempting to scale due to alarm triggered", "Cause": cause, "StatusCode": "Unfulfilled",
+                "Description": "Attempting to scale due to alarm triggered", "Cause": cause, "StatusCode": "Failed",
                 "NotScaledReasons": [{ "Code": code, limit: at, "CurrentCapacity": desired }],
             }),
         );

@@ -286,8 +286,7 @@ fn container_insights_are_told_where_the_cluster_has_them() {
         let mut stage = Stage::new();
         let settings = json!([{ "name": "containerInsights", "value": setting }]);
         stage.ok(Ecs, "CreateCluster", json!({ "clusterName": "seen", "settings": settings }));
-        let service =
-            json!({ "cluster": "seen", "serviceName": "blue", "taskDefinition": "api:1", "desiredCount": 1 });
+        let service = json!({ "cluster": "seen", "serviceName": "blue", "taskDefinition": "api:1", "desiredCount": 1 });
         stage.ok(Ecs, "CreateService", service);
         let bounds = json!({ "ResourceId": "service/seen/blue", "MinCapacity": 1, "MaxCapacity": 2 });
         stage.ok(AutoScaling, "RegisterScalableTarget", target(bounds));

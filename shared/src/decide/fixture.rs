@@ -5,10 +5,10 @@ use crate::decision::{Action, Decision};
 use crate::ids::{Colour, Digest, IntentId, RevisionArn, RolloutId, TargetGroupArn};
 use crate::observation::{
     AlarmReading, AlarmState, Ask, ColourReading, DeploymentReading, Observation, Reading, RequestCount, RolloutState,
-    RouteReading, ServiceReading, TargetCounts,
+    RouteReading, ScalingReading, ServiceReading, TargetCounts,
 };
 use crate::rollout::{ImageRef, Intent, IntentKind, Margins, Status};
-use crate::scaling::{Moves, Policy, Repair};
+use crate::scaling::{Mend, Moves, Policy, Repair};
 use crate::time::{Span, Time};
 use crate::weights::Weights;
 
@@ -158,20 +158,19 @@ impl Scene {
                 what: what.clone(),
             })
             .collect();
+        self.inbox(&inbox)
+    }
+
+    /// The same, with intents as they were recorded.
+    pub(crate) fn inbox(&mut self, inbox: &[Intent]) -> Decision {
         self.looks += 1;
         assert!(self.looks < MOST_LOOKS, "it is still in {} and waits for {}", self.phase(), self.status.waiting);
         self.seen.at = self.now;
         let margins = Margins::default();
         let config = self.config.clone();
         let seen = self.asked(&ask(&config, &self.status, &margins, self.now));
-        let input = Input {
-            config: &config,
-            status: &self.status,
-            inbox: &inbox,
-            seen: &seen,
-            margins: &margins,
-            now: self.now,
-        };
+        let input =
+            Input { config: &config, status: &self.status, inbox, seen: &seen, margins: &margins, now: self.now };
         let decision = decide(&input);
         self.status = decision.status.clone();
         self.seen.failures.clear();
@@ -268,7 +267,15 @@ impl Scene {
                         }
                     }
                 }
-                Action::Track { metric, target, .. } => {
+                Action::Mend { colour, what: Mend::Target { min, max, suspended } } => {
+                    if let Some(reading) = self.seen.colours.get_mut(&colour)
+                        && let Reading::Known(Some(now)) = &mut reading.scaling
+                    {
+                        let (least, most) = (min.unwrap_or(now.min), max.unwrap_or(now.max));
+                        *now = ScalingReading { min: least, max: most, suspended: suspended.unwrap_or(now.suspended) };
+                    }
+                }
+                Action::Mend { what: Mend::Policy { metric, target }, .. } => {
                     let name = Repair::policy(metric).expect("a policy of ours").to_owned();
                     let moves = Moves::Tracking { metric, target, group: None, only_out: false, cooldown: None };
                     let made = Policy { name, moves, alarms: Vec::new() };

@@ -50,7 +50,7 @@ pub(super) fn take(draft: &mut Draft<'_>, inbox: &[Intent]) -> bool {
             IntentKind::Abort { rollout } => abort(draft, rollout, intent),
             IntentKind::GiveUp { rollout } => give_up(draft, rollout, intent),
             IntentKind::Release { digest } => release(draft, digest),
-            IntentKind::Repair { repair } => super::repair::take(draft, repair),
+            IntentKind::Repair { repair } => super::repair::take(draft, repair, intent.at),
             IntentKind::AlarmFired { alarm, at, reason } => {
                 draft.fired.push(Fired { alarm: alarm.clone(), at: *at, reason: reason.clone() });
             }

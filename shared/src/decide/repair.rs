@@ -1,13 +1,12 @@
 //! Puts the live side's scaling right at rest, as the scaling check asked for. A rollout goes first: it waits only until no write of a
 //! repair can land any more (laws 3 and 9).
 
-use crate::config::Mode;
 use crate::decision::{Action, Waiting};
 use crate::ids::Colour;
 use crate::notice::Milestone;
 use crate::observation::{Ask, Reading, ScalingReading};
-use crate::rollout::{Repairing, ScalingWanted, Status};
-use crate::scaling::{Policy, Repair};
+use crate::rollout::{Repairing, Status};
+use crate::scaling::{Mend, Policy, Repair};
 use crate::time::{Span, Time};
 use crate::weights::all_on_stable;
 
@@ -24,11 +23,12 @@ pub(super) fn asks(status: &Status, base: Ask) -> Ask {
     Ask { routes: true, services: true, scaling: true, policies, ..base }
 }
 
-/// Takes the check's wish; not while anything is deployed: the check will find it again.
-pub(super) fn take(draft: &mut Draft<'_>, repair: &Repair) {
+/// Takes the check's wish; not while anything is deployed, nor one that comes late: the check will find it again.
+pub(super) fn take(draft: &mut Draft<'_>, repair: &Repair, at: Time) {
     let at_rest = draft.status.rollout.is_none() && draft.status.next.is_none();
-    let wanted = draft.config.scaling.enforce && draft.config.mode == Mode::Act;
-    if at_rest && wanted && draft.status.may_repair(draft.now) && live(draft, repair.colour) {
+    let fresh = draft.now.since(at) < LONG;
+    let may = draft.status.may_repair(draft.now) && repair.still_wanted(draft.config);
+    if at_rest && fresh && may && live(draft, repair.colour) {
         let (repair, since) = (repair.clone(), draft.now);
         draft.status.repaired = Some(since);
         draft.status.repairing = Some(Repairing { repair, since, writes: 0, until: Time(0), over: false });
@@ -65,29 +65,30 @@ pub(super) fn go_on(draft: &mut Draft<'_>) {
 
 /// True: it is over.
 fn step(draft: &mut Draft<'_>, repairing: &mut Repairing) -> bool {
-    let Repair { colour, bounds, suspended, .. } = repairing.repair;
+    let colour = repairing.repair.colour;
     let service = draft.config.engine.service(colour).to_owned();
     let lasts = draft.now.since(repairing.since) >= LONG || repairing.writes >= Repairing::MOST;
-    if !live(draft, colour) {
+    if !live(draft, colour) || !repairing.repair.still_wanted(draft.config) {
         return true;
     }
-    let seen = routes(draft).and_then(|()| sides(draft, colour)).and_then(|()| scaling(draft, colour));
-    let seen = seen.and_then(|target| Ok((target, policies(draft, &repairing.repair)?)));
-    let (now, policies) = match (seen, desired(draft, colour)) {
-        (Ok((Some(now), policies)), Ok(desired)) => {
-            // Registering a maximum takes away what is above it.
-            if bounds.is_some_and(|(_, max)| desired > max) {
-                return true;
-            }
-            (now, policies)
-        }
+    // Trying again would not help.
+    let of_repair = |effect: &str| effect.contains("scaling right");
+    if let Some(failed) = draft.seen.failures.iter().find(|failed| failed.permanent && of_repair(&failed.effect)) {
+        let why = failed.reason.clone();
+        give_up(draft, &service, &format!("could not be put right: {why}"));
+        return true;
+    }
+    let (now, policies, desired) = match read(draft, &repairing.repair) {
+        Ok(Some(seen)) => seen,
         // Nobody wishes for one that was taken away.
-        (Ok((None, _)), _) => return true,
-        (Err(why), _) | (_, Err(why)) if lasts => {
-            give_up(draft, repairing, &service, &why);
+        Ok(None) => return true,
+        Err(why) if lasts => {
+            if repairing.writes > 0 {
+                give_up(draft, &service, &format!("was to be put right, and it cannot be read whether it is: {why}"));
+            }
             return true;
         }
-        (Err(why), _) | (_, Err(why)) => {
+        Err(why) => {
             draft.wait(Waiting::Unknown(why));
             if draft.now == repairing.since {
                 // This look did not ask for it yet.
@@ -96,46 +97,60 @@ fn step(draft: &mut Draft<'_>, repairing: &mut Repairing) -> bool {
             return false;
         }
     };
-    let wanted = ScalingWanted { bounds, suspended: suspended.unwrap_or(now.suspended) };
-    let right = wanted.suspended == now.suspended && bounds.is_none_or(|bounds| bounds == (now.min, now.max));
+    if repairing.repair.suspended.is_some() && !repairing.repair.frees(desired, &now) {
+        return true;
+    }
+    let target = repairing.repair.target(&now);
     let untracked: Vec<_> = repairing.repair.untracked(policies).collect();
-    if right && untracked.is_empty() {
+    if target.is_none() && untracked.is_empty() {
         if repairing.writes > 0 {
             let tracking = repairing.repair.tracking.clone();
             draft.tell(None, Milestone::Repaired { service, now, tracking });
         }
-        if suspended.is_some()
+        if repairing.repair.suspended.is_some()
             && let Some(settled) = &mut draft.status.settled
         {
             settled.rested = None;
         }
         return true;
     }
+    // What was sent a moment ago may not be read yet.
+    let sent = repairing.until.minus(draft.margins.forward);
+    if repairing.writes > 0 && draft.now < sent.plus(draft.margins.look) {
+        let again = sent.plus(draft.margins.look);
+        draft.wait_until(Waiting::Capacity(format!("the scaling of {service} to be read as it was put right")), again);
+        return false;
+    }
     if lasts {
-        let mut why = format!("it reads {} to {} tasks, suspended is {}", now.min, now.max, now.suspended);
+        let mut why = format!("{} to {} tasks, suspended is {}", now.min, now.max, now.suspended);
         for (metric, level) in untracked {
             why.push_str(&format!(", and no policy keeps {}", metric.at(level)));
         }
-        give_up(draft, repairing, &service, &why);
+        give_up(draft, &service, &format!("was to be put right, and reads {why}"));
         return true;
     }
     repairing.writes += 1;
-    if !right {
-        repairing.until = draft.timed(Action::Scaling { colour, wanted });
-    }
-    for (metric, target) in untracked {
-        repairing.until = draft.timed(Action::Track { colour, metric, target });
+    let policies = untracked.into_iter().map(|(metric, target)| Mend::Policy { metric, target });
+    for what in target.into_iter().chain(policies).collect::<Vec<_>>() {
+        repairing.until = draft.timed(Action::Mend { colour, what });
     }
     draft.wait(Waiting::Capacity(format!("the scaling of {service}, which is put right")));
     false
 }
 
-fn give_up(draft: &mut Draft<'_>, repairing: &Repairing, service: &str, why: &str) {
-    if repairing.writes > 0 {
-        let why = format!("the scaling of {service} was written and is not as it shall be: {why}");
-        let advice = format!("see what else writes it; flipback scaling {} shows it as it is", draft.config.name);
-        draft.tell(None, Milestone::Call { why, advice });
-    }
+fn give_up(draft: &mut Draft<'_>, service: &str, why: &str) {
+    let advice = format!("see what else writes it; flipback scaling {} shows it as it is", draft.config.name);
+    draft.tell(None, Milestone::Call { why: format!("the scaling of {service} {why}"), advice });
+}
+
+/// What is read of the service; none: it has no scalable target.
+type Seen<'a> = Option<(ScalingReading, &'a [Policy], u32)>;
+
+fn read<'a>(draft: &Draft<'a>, repair: &Repair) -> Result<Seen<'a>, String> {
+    routes(draft)?;
+    sides(draft, repair.colour)?;
+    let Some(target) = scaling(draft, repair.colour)? else { return Ok(None) };
+    Ok(Some((target, policies(draft, repair)?, desired(draft, repair.colour)?)))
 }
 
 /// Whether this side is not known to be without traffic, and nobody moves it.

@@ -225,6 +225,9 @@ pub enum Milestone {
     ScalingDigest {
         /// How many services are configured.
         services: usize,
+        /// How many of them the check has not looked at yet.
+        #[serde(default)]
+        unseen: usize,
         /// How many of them have something open.
         affected: usize,
         /// How many findings are critical.

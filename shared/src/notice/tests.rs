@@ -87,12 +87,13 @@ fn every() -> Vec<Milestone> {
         Milestone::Declined { wish: "promote".to_owned(), reason: "the step is over".to_owned() },
         Milestone::ScalingDigest {
             services: 14,
+            unseen: 3,
             affected: 2,
             critical: 1,
             findings: vec!["critical: shop is at its maximum of 8 tasks, for 3h".to_owned()],
             more: 2,
         },
-        Milestone::ScalingDigest { services: 14, affected: 0, critical: 0, findings: Vec::new(), more: 0 },
+        Milestone::ScalingDigest { services: 14, unseen: 0, affected: 0, critical: 0, findings: Vec::new(), more: 0 },
         Milestone::Repaired {
             service: "shop-blue".to_owned(),
             now: ScalingReading { min: 2, max: 10, suspended: Suspended::default() },

@@ -231,7 +231,7 @@ pub fn tell(notice: &Notice) -> Telling {
                     .to_owned(),
             )
         }
-        Milestone::ScalingDigest { services, affected, critical, findings, more } => {
+        Milestone::ScalingDigest { services, unseen, affected, critical, findings, more } => {
             let count = findings.len() + more;
             let tone = match (count, critical) {
                 (0, _) => Tone::Good,
@@ -246,11 +246,9 @@ pub fn tell(notice: &Notice) -> Telling {
                 ),
             };
             let rest = if *more > 0 { format!("\nAnd {more} more.") } else { String::new() };
-            let body = if count == 0 {
-                "Every service can scale as it should.".to_owned()
-            } else {
-                findings.join("\n") + &rest
-            };
+            let unseen = if *unseen > 0 { format!("\n{unseen} were not looked at yet.") } else { String::new() };
+            let open = if count == 0 { "Nothing that was told is open.".to_owned() } else { findings.join("\n") };
+            let body = open + &rest + &unseen;
             let advice = if count == 0 { String::new() } else { "flipback scaling SERVICE says what to do".to_owned() };
             telling(tone, title, body, advice)
         }

@@ -12,6 +12,9 @@ pub struct Activity {
     pub at: Time,
     /// Why it failed, in AWS's words; none: it did not.
     pub failed: Option<String>,
+    /// It was not carried out on purpose.
+    #[serde(default)]
+    pub refused: bool,
     /// It would have added tasks, and the count was its maximum already (`AlreadyAtMaxCapacity`).
     pub full: bool,
 }

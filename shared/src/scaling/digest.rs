@@ -9,7 +9,7 @@ use crate::time::{Span, Time};
 pub const DIGEST: &str = "all services";
 
 /// So many findings are told; of more only their number.
-const MOST: usize = 30;
+const MOST: usize = 12;
 
 /// The digest of what is open and was told, the worst first, then what lasts longest.
 #[must_use]
@@ -20,11 +20,14 @@ pub fn digest(all: &[(ServiceName, Memory)], now: Time) -> Notice {
     let services: std::collections::BTreeSet<_> = open.iter().map(|(_, _, service, _)| *service).collect();
     let count = |wanted: Severity| open.iter().filter(|(severity, ..)| *severity == wanted).count();
     let lines = open.iter().take(MOST).map(|(severity, since, _, open)| {
-        let lasts = Span::mins(now.since(*since).0 / 60_000);
-        format!("{severity}: {}, for {lasts}", open.finding)
+        // In hours: a digest that is asked for twice is the same, and told once.
+        let hours = now.since(*since).0 / 3_600_000;
+        let lasts = if hours == 0 { String::new() } else { format!(", for {}", Span::mins(hours * 60)) };
+        format!("{severity}: {}{lasts}", open.finding)
     });
     let milestone = Milestone::ScalingDigest {
         services: all.len(),
+        unseen: all.iter().filter(|(_, memory)| *memory == Memory::default()).count(),
         affected: services.len(),
         critical: count(Severity::Critical),
         findings: lines.collect(),

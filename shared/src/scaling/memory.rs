@@ -103,11 +103,11 @@ impl Memory {
         for mut open in std::mem::take(&mut self.open) {
             let (key, found) =
                 (open.key(), judged.found.iter().any(|finding| (finding.kind(), finding.role) == open.key()));
-            if !found && !judged.unknown.contains(&key) && now.since(open.counted) >= apart {
+            if !found && !judged.silent(key) && now.since(open.counted) >= apart {
                 open.missed += 1;
                 open.counted = now;
             }
-            if !found && open.told.is_none() && judged.unknown.contains(&key) {
+            if !found && open.told.is_none() && judged.silent(key) {
                 // What was not seen all the while did not last all the while.
                 open.since = now;
             }

@@ -26,7 +26,7 @@ pub use load::{Load, PERIODS, Point, Series, window};
 pub use memory::{Memory, News, Open};
 pub use past::{Past, Step};
 pub use policy::{Level, Metric, Moves, Policy, PolicyAlarm};
-pub use repair::{Repair, repair};
+pub use repair::{Mend, Repair, repair};
 pub use scheduled::Scheduled;
 pub use sight::{Counts, Sight, Subject, live, subjects};
 pub use trouble::{AlarmTrouble, Differs, Trouble};

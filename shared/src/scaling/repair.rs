@@ -1,6 +1,7 @@
 //! What may be put right by itself, where the configuration says `enforce: true`: only what is safe and can be taken back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,8 @@ use super::{Differs, Finding, Judged, Level, Memory, Metric, Moves, Policy, Role
 use crate::config::{Mode, ServiceConfig};
 use crate::ids::Colour;
 use crate::observation::{Reading, ScalingReading, Suspended};
-use crate::rollout::{Settled, Status};
+use crate::rollout::{Rested, Settled, Status};
+use crate::time::{Span, Time};
 
 /// How the live side's scaling shall be. The check records it; the loop, which alone changes anything, carries it out where nothing is
 /// being deployed, and tells it once it was read so.
@@ -17,9 +19,12 @@ use crate::rollout::{Settled, Status};
 pub struct Repair {
     /// The colour that was live when it was looked at; a native service has one only.
     pub colour: Colour,
-    /// The bounds; none leaves them.
+    /// The minimum at least; none leaves it.
     #[serde(default)]
-    pub bounds: Option<(u32, u32)>,
+    pub min: Option<u32>,
+    /// The maximum at least; none leaves it.
+    #[serde(default)]
+    pub max: Option<u32>,
     /// The suspensions; none leaves them.
     #[serde(default)]
     pub suspended: Option<Suspended>,
@@ -53,8 +58,46 @@ impl Repair {
     }
 }
 
-/// What of the findings may be put right; none: nothing, or not now. A finding is told before it is mended, and what somebody sets again is
-/// not fought: see [`Status::may_repair`].
+/// One write of a repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mend {
+    /// The scalable target: what is none stays as it is.
+    Target {
+        /// The minimum.
+        min: Option<u32>,
+        /// The maximum.
+        max: Option<u32>,
+        /// The suspensions.
+        suspended: Option<Suspended>,
+    },
+    /// A target tracking policy of ours ([`Repair::policy`]).
+    Policy {
+        /// The metric.
+        metric: Metric,
+        /// The target.
+        target: Level,
+    },
+}
+
+impl fmt::Display for Mend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mend::Policy { metric, target } => write!(f, "a policy for {}", metric.at(*target)),
+            Mend::Target { min, max, suspended } => {
+                let min = min.map(|min| format!("min {min}"));
+                let max = max.map(|max| format!("max {max}"));
+                let suspended = suspended.map(|flags| format!("suspended {flags}"));
+                let all: Vec<String> = [min, max, suspended].into_iter().flatten().collect();
+                f.write_str(&all.join(", "))
+            }
+        }
+    }
+}
+
+/// What of the findings may be put right; none: nothing, or not now. Bounds are only raised: what is lowered may take away what runs, or
+/// what somebody raised for a busy day. A finding is told before it is mended (`memory` is what was saved by the looks before), and
+/// what somebody sets again is not fought: see [`Status::may_repair`].
 #[must_use]
 pub fn repair(
     config: &ServiceConfig,
@@ -65,7 +108,7 @@ pub fn repair(
     memory: &Memory,
 ) -> Option<Repair> {
     let at_rest = status.rollout.is_none() && status.next.is_none();
-    if !config.scaling.enforce || config.mode != Mode::Act || !at_rest || !status.may_repair(sight.at) {
+    if !at_rest || !Repair::wanted(config) || !status.may_repair(sight.at) {
         return None;
     }
     let live = subjects.iter().find(|subject| subject.role == Role::Live)?;
@@ -81,16 +124,13 @@ pub fn repair(
     if counts.deploying {
         return None;
     }
-    let told = |finding: &&Finding| {
-        memory.open.iter().any(|open| {
-            open.told.is_some() && (open.finding.kind(), open.finding.role) == (finding.kind(), finding.role)
-        })
-    };
-    let mut repair = Repair { colour, bounds: None, suspended: None, tracking: BTreeMap::new() };
-    let left = settled.and_then(|settled| settled.left(colour));
+    // As it is now: what changed since it was told is told anew first.
+    let told = |finding: &&Finding| memory.open.iter().any(|open| open.told.is_some() && open.finding == **finding);
+    let mut repair = Repair { colour, min: None, max: None, suspended: None, tracking: BTreeMap::new() };
+    let left = settled.and_then(|settled| settled.left(colour, sight.at));
     for finding in judged.found.iter().filter(|finding| finding.role == Role::Live).filter(told) {
         match &finding.what {
-            What::OtherBounds { wanted_min, wanted_max, .. } => repair.bounds = Some((*wanted_min, *wanted_max)),
+            What::OtherBounds { .. } => (repair.min, repair.max) = (config.scaling.min, config.scaling.max),
             What::Suspended { flags } if *flags == Suspended::ALL => {
                 repair.suspended = left.map(|left| left.suspended);
             }
@@ -121,15 +161,64 @@ pub fn repair(
             | What::OtherRegion { .. } => {}
         }
     }
-    // At rest its minimum was set to 0 with the suspensions: they go together.
-    if let (Some(_), None, Some(left)) = (repair.suspended, repair.bounds, left)
-        && target.min == 0
-    {
-        repair.bounds = Some((config.scaling.min.unwrap_or(left.min), config.scaling.max.unwrap_or(left.max)));
+    if let (Some(_), Some(left)) = (repair.suspended, left) {
+        // Its minimum was set to 0 with the suspensions: they go together.
+        repair.min = Some(config.scaling.min.unwrap_or(left.min));
+        repair.max = Some(config.scaling.max.unwrap_or(left.max));
     }
-    repair.bounds = repair.bounds.filter(|(_, max)| counts.desired <= *max);
-    let something = repair.bounds.is_some() || repair.suspended.is_some() || !repair.tracking.is_empty();
-    something.then_some(repair)
+    // What a scheduled action sets is left to it.
+    let scheduled = sight.scheduled.get(&live.service)?.known()?;
+    repair.min = repair.min.filter(|min| *min > target.min && scheduled.iter().all(|action| action.min.is_none()));
+    repair.max = repair.max.filter(|max| *max > target.max && scheduled.iter().all(|action| action.max.is_none()));
+    if !repair.frees(counts.desired, target) {
+        repair.suspended = None;
+    }
+    let something = repair.min.is_some() || repair.max.is_some() || repair.suspended.is_some();
+    (something || !repair.tracking.is_empty()).then_some(repair)
+}
+
+impl Repair {
+    /// Its team lets things be put right.
+    #[must_use]
+    pub fn wanted(config: &ServiceConfig) -> bool {
+        config.scaling.enforce && config.mode == Mode::Act
+    }
+
+    /// The configuration still asks for this.
+    #[must_use]
+    pub fn still_wanted(&self, config: &ServiceConfig) -> bool {
+        let scaling = &config.scaling;
+        let same =
+            |ours: Option<u32>, theirs: Option<u32>| ours.is_none_or(|ours| theirs.is_none_or(|own| own == ours));
+        let target = |metric: Metric| match metric {
+            Metric::Cpu => scaling.cpu_target,
+            Metric::Memory => scaling.memory_target,
+            Metric::Requests | Metric::Other => None,
+        };
+        // A bound that is not declared goes only with suspensions.
+        let declared = self.suspended.is_some()
+            || self.min.is_none_or(|_| scaling.min.is_some()) && self.max.is_none_or(|_| scaling.max.is_some());
+        Repair::wanted(config)
+            && declared
+            && same(self.min, scaling.min)
+            && same(self.max, scaling.max)
+            && self.tracking.iter().all(|(metric, level)| target(*metric) == Some(*level))
+    }
+
+    /// Whether scaling in may be let loose: with a floor under it, and nothing above the ceiling that it would take at once.
+    #[must_use]
+    pub fn frees(&self, desired: u32, now: &ScalingReading) -> bool {
+        now.min.max(self.min.unwrap_or(0)) > 0 && desired <= now.max.max(self.max.unwrap_or(0))
+    }
+
+    /// What of the scalable target is to be written, as it reads now; none: it is right.
+    #[must_use]
+    pub fn target(&self, now: &ScalingReading) -> Option<Mend> {
+        let min = self.min.filter(|min| *min > now.min);
+        let max = self.max.filter(|max| *max > now.max);
+        let suspended = self.suspended.filter(|flags| *flags != now.suspended);
+        (min.is_some() || max.is_some() || suspended.is_some()).then_some(Mend::Target { min, max, suspended })
+    }
 }
 
 /// Targets of which there is no policy, or one of ours. Beside policies of another kind none is made: they would fight.
@@ -144,10 +233,15 @@ fn tracking(differs: &[Differs], sight: &Sight, service: &str) -> BTreeMap<Metri
 }
 
 impl Settled {
+    /// So long after the traffic came to a side that Flipback had put to rest its suspensions count as left by that: later a person may
+    /// have lifted them, and have set others.
+    const LEFT: Span = Span::mins(24 * 60);
+
     /// What the scalable target of a side had that Flipback has put to rest itself, if that is the one that is live now: then somebody
     /// moved the traffic there, and the suspensions are ours.
     #[must_use]
-    pub fn left(&self, colour: Colour) -> Option<ScalingReading> {
-        self.rested.filter(|rested| rested.colour == colour && self.live == colour).map(|rested| rested.had)
+    pub fn left(&self, colour: Colour, now: Time) -> Option<ScalingReading> {
+        let ours = |rested: &Rested| rested.colour == colour && self.live == colour && now.since(self.at) <= Self::LEFT;
+        self.rested.filter(ours).map(|rested| rested.had)
     }
 }

@@ -251,10 +251,10 @@ impl fmt::Display for Finding {
                 )
             }
             What::ScalingFails { why } => {
-                write!(f, "Application Auto Scaling cannot set the count of {service}: {why}")
+                write!(f, "Application Auto Scaling did not get the count of {service} set: {why}")
             }
             What::OutOfStep { desired, live, shrinks } => {
-                write!(f, "{service} gets traffic with {desired} tasks wanted; the live side wants {live}")?;
+                write!(f, "{service} may get traffic with {desired} tasks wanted; the other side wants {live}")?;
                 if shrinks.is_empty() {
                     Ok(())
                 } else {

@@ -7,7 +7,8 @@ use shared::decision::{Action, Effect};
 use shared::ids::{Colour, RevisionArn, RouteArn};
 use shared::observation::{AlarmState, Observation, Reading, RolloutState};
 use shared::ports::Record;
-use shared::rollout::{ImageRef, IntentKind, Phase, Repairing, Rollout, ScalingWanted, Status};
+use shared::rollout::{ImageRef, IntentKind, Phase, Repairing, Rollout, Status};
+use shared::scaling::Mend;
 use shared::weights::{Weights, same_shares};
 
 use super::{alive, dead, healthy_on, meddled_lately, owner, read_share, side, targets};
@@ -55,10 +56,10 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, input: &Value) 
                 cloud.violate(9, format!("{colour}'s scale-in is let loose while the rollout carries traffic"));
             }
             if status.rollout.is_none() {
-                repair(cloud, *colour, wanted, status, &honest);
+                cloud.violate(1, format!("{colour}'s scaling is written at rest by a rollout's effect"));
             }
         }
-        Action::Track { .. } => cloud.violate(1, format!("nobody asked for a scaling policy: {effect}")),
+        Action::Mend { colour, what } => repair(cloud, *colour, what, status, &honest),
         Action::Deploy { .. } | Action::Stop { .. } | Action::Continue { .. } => {
             cloud.violate(7, format!("the managed engine sends an effect of the native one: {effect}"));
         }
@@ -67,9 +68,9 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, input: &Value) 
 }
 
 /// Laws 1, 8 and 9 of what is put right at rest.
-fn repair(cloud: &mut Cloud, colour: Colour, wanted: &ScalingWanted, status: &Status, honest: &Observation) {
-    let Some(repairing) = &status.repairing else {
-        cloud.violate(1, format!("{colour}'s scaling is written at rest, and nobody asked for it"));
+fn repair(cloud: &mut Cloud, colour: Colour, what: &Mend, status: &Status, honest: &Observation) {
+    let Some(repairing) = status.repairing.as_ref().filter(|_| status.rollout.is_none()) else {
+        cloud.violate(1, format!("{colour}'s scaling is put right, and nobody asked for it, or a rollout runs"));
         return;
     };
     if repairing.writes > Repairing::MOST {
@@ -78,13 +79,15 @@ fn repair(cloud: &mut Cloud, colour: Colour, wanted: &ScalingWanted, status: &St
     if !cloud.has_weight(colour) && !meddled_lately(cloud) {
         cloud.violate(9, format!("{colour}'s scaling is put right, and it has no traffic"));
     }
-    let service = honest.colours.get(&colour).and_then(|reading| reading.service.known()?.as_ref());
-    match (service, wanted.bounds) {
-        (Some(service), Some((_, max))) if service.desired > max => {
-            cloud.violate(9, format!("{colour} wants {} tasks, and its maximum is made {max}", service.desired));
+    let now = honest.colours.get(&colour).and_then(|reading| reading.scaling.known().copied().flatten());
+    match (what, now) {
+        (Mend::Policy { .. }, _) => cloud.violate(1, "nobody asked for a scaling policy".to_owned()),
+        (_, None) => cloud.violate(6, format!("{colour}'s bounds are set although they were not read")),
+        (Mend::Target { min, max, .. }, Some(now)) => {
+            if min.is_some_and(|min| min < now.min) || max.is_some_and(|max| max < now.max) {
+                cloud.violate(9, format!("{colour}'s bounds are lowered from {} to {}", now.min, now.max));
+            }
         }
-        (None, Some(_)) => cloud.violate(6, format!("{colour}'s maximum is set although its count was not read")),
-        (_, _) => {}
     }
 }
 
@@ -331,7 +334,7 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
     if ended && !expected && !cloud.laws.foreign && !harmless && !landing.effect.is_back() {
         cloud.violate(3, format!("landed after its rollout had ended: {}", landing.effect));
     }
-    let of_repair = landing.rollout.is_none() && matches!(landing.effect.action, Action::Scaling { .. });
+    let of_repair = landing.rollout.is_none() && matches!(landing.effect.action, Action::Mend { .. });
     if of_repair && let Some(rollout) = &cloud.record.status.rollout {
         cloud.violate(3, format!("{} has begun, and a repair from before it landed", rollout.id));
     }
@@ -377,7 +380,7 @@ pub(crate) fn landed(cloud: &mut Cloud, landing: &Landing, answer: Option<&Value
         | Action::Continue { .. }
         | Action::Scale { .. }
         | Action::Scaling { .. }
-        | Action::Track { .. }
+        | Action::Mend { .. }
         | Action::Tidy { .. } => {}
     }
 }

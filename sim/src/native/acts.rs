@@ -40,7 +40,7 @@ impl Port {
             | Action::Scale { .. }
             | Action::Weights { .. }
             | Action::Scaling { .. }
-            | Action::Track { .. }
+            | Action::Mend { .. }
             | Action::Tidy { .. } => Ok(()),
         }
     }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use shared::config::ServiceConfig;
 use shared::decision::{Action, Effect};
 use shared::ids::{Colour, RevisionArn, RolloutId, RouteArn};
-use shared::observation::ScalingReading;
+use shared::observation::{ScalingReading, Suspended};
 use shared::ports::{Actuator, EffectError};
 use shared::rollout::{ImageRef, ScalingWanted};
+use shared::scaling::Mend;
 use shared::weights::Weights;
 
 use super::Port;
@@ -49,8 +50,11 @@ impl Actuator for Port {
             }
             Action::Weights { route, weights } => self.weights(effect, route, weights).await,
             Action::Scaling { colour, wanted } => self.scale(config, effect, *colour, wanted).await,
+            Action::Mend { colour, what: Mend::Target { min, max, suspended } } => {
+                self.mend(config, effect, *colour, (*min, *max, *suspended)).await
+            }
             // No schedule's check asks for a policy; that one is sent is a broken law.
-            Action::Track { .. } => Ok(()),
+            Action::Mend { what: Mend::Policy { .. }, .. } => Ok(()),
             Action::Tidy { family, keep, in_use } => self.tidy(effect, family, *keep, in_use).await,
         };
         if let Err(error) = &done {
@@ -187,6 +191,33 @@ impl Port {
         if let Some((min, max)) = wanted.bounds {
             input["MinCapacity"] = Value::from(min);
             input["MaxCapacity"] = Value::from(max);
+        }
+        self.write(effect, Service::AutoScaling, "RegisterScalableTarget", input).await.map(drop)
+    }
+
+    async fn mend(
+        &self,
+        config: &ServiceConfig,
+        effect: &Effect,
+        colour: Colour,
+        (min, max, suspended): (Option<u32>, Option<u32>, Option<Suspended>),
+    ) -> Result<(), EffectError> {
+        let found = self.scalable(config).await.map_err(EffectError::Transient)?;
+        if !found.contains_key(&colour) {
+            return Err(EffectError::Transient("there is no scalable target any more".to_owned()));
+        }
+        let mut input = json!({
+            "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount",
+            "ResourceId": format!("service/{}/{}", config.cluster, config.engine.service(colour)),
+        });
+        for (name, value) in [("MinCapacity", min), ("MaxCapacity", max)] {
+            if let Some(value) = value {
+                input[name] = Value::from(value);
+            }
+        }
+        if let Some(suspended) = suspended {
+            input["SuspendedState"] = json!({ "DynamicScalingInSuspended": suspended.scale_in,
+                "DynamicScalingOutSuspended": suspended.scale_out, "ScheduledScalingSuspended": suspended.scheduled });
         }
         self.write(effect, Service::AutoScaling, "RegisterScalableTarget", input).await.map(drop)
     }

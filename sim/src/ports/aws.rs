@@ -120,7 +120,7 @@ impl Port {
                 | Action::Start { .. }
                 | Action::Scale { .. }
                 | Action::Scaling { .. }
-                | Action::Track { .. }
+                | Action::Mend { .. }
                 | Action::Tidy { .. } => None,
             };
             let fault = [Kind::Error, Kind::Throttle, Kind::LostAnswer, Kind::Late]

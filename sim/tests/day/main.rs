@@ -244,7 +244,7 @@ impl Day {
             let (config, status) = (&self.configs[n], Status::default());
             let subjects = subjects(config, &status, None).expect("native");
             let mut judged = judge(config, &status, &subjects, &sight, &self.memories[n].past);
-            if wants_activities(&judged) {
+            if wants_activities(&judged, &self.memories[n]) {
                 let input = target(n, json!({ "IncludeNotScaledActivities": true, "MaxResults": 20 }));
                 let (scaling, now) = (Service::AutoScaling, self.now);
                 let answer = self.world.call(Call {

@@ -45,10 +45,12 @@ fn started(service: &Value) -> Vec<(Time, u32)> {
 
 pub(crate) fn activity(doc: &Value) -> Activity {
     let reasons = || doc["NotScaledReasons"].as_array().into_iter().flatten();
-    let failed = doc["StatusCode"] == "Failed" || doc["StatusCode"] == "Unfulfilled" && reasons().count() == 0;
+    let refused = reasons().count() > 0;
+    let failed = !refused && (doc["StatusCode"] == "Failed" || doc["StatusCode"] == "Unfulfilled");
     Activity {
         at: time(&doc["StartTime"]),
         failed: failed.then(|| text(&doc["StatusMessage"])),
+        refused,
         full: reasons().any(|reason| reason["Code"] == "AlreadyAtMaxCapacity"),
     }
 }

@@ -111,7 +111,9 @@ fn cooldown(
         let newest =
             series.known().map(|points| points.get(points.len().saturating_sub(CHECKED)..).unwrap_or_default());
         let low = newest.filter(|newest| newest.len() >= CHECKED).and_then(|all| all.iter().map(|one| one.value).min());
-        let waits = past.grew(at.minus(Span::secs(cooldown.into())), counts.desired) > 0;
+        // It added tasks, and not just now: what it waits for has come by then.
+        let since = |span: Span| past.grew(at.minus(span), counts.desired) > 0;
+        let waits = since(Span::secs(cooldown.into())) && !since(Span::mins(5));
         match low.map(|low| (low, f64::from(low))) {
             Some((_, level)) if level <= f64::from(wanted) => {}
             Some((low, level)) if waits && level > f64::from(wanted) * ABOVE => {

@@ -9,7 +9,7 @@ use load::OF_LOAD;
 use policies::OF_POLICIES;
 
 use super::scheduled::Schedule;
-use super::{Counts, Finding, FindingKind, Moves, Past, Role, Sight, Step, Subject, What};
+use super::{Activity, Counts, Finding, FindingKind, Memory, Moves, Open, Past, Role, Sight, Step, Subject, What};
 use crate::config::ServiceConfig;
 use crate::observation::{AlarmState, Reading, ScalingReading, Suspended};
 use crate::rollout::{Phase, Status};
@@ -25,8 +25,18 @@ pub struct Judged {
     pub found: Vec<Finding>,
     /// What nothing is known of in this look: it stays as it was.
     pub unknown: BTreeSet<(FindingKind, Role)>,
+    /// What there was no occasion for: it opens nothing, and closes nothing.
+    pub untried: BTreeSet<(FindingKind, Role)>,
     /// The live count, where it is known.
     pub live: Option<Step>,
+}
+
+impl Judged {
+    /// Nothing is known of a kind in this look, or there was no occasion for it.
+    #[must_use]
+    pub fn silent(&self, key: (FindingKind, Role)) -> bool {
+        self.unknown.contains(&key) || self.untried.contains(&key)
+    }
 }
 
 /// Judges each service that was to be looked at, with how its live count went. A rollout of ours suspends scale-in, brings a side
@@ -68,9 +78,15 @@ fn ignore(config: &ServiceConfig, judged: &mut Judged) {
     judged.found.retain(|finding| !config.scaling.ignore.contains(&finding.kind()));
 }
 
-/// Whether what Application Auto Scaling did lately says more of what was found: one call for each such service.
+/// Whether what Application Auto Scaling did lately says more of what was found, or whether what it could not do is over: one call for
+/// each such service.
 #[must_use]
-pub fn wants_activities(judged: &Judged) -> bool {
+pub fn wants_activities(judged: &Judged, memory: &Memory) -> bool {
+    let fails = |open: &Open| open.finding.kind() == FindingKind::ScalingFails;
+    wants_more(judged) || memory.open.iter().any(fails)
+}
+
+fn wants_more(judged: &Judged) -> bool {
     judged.found.iter().any(|finding| WANT_ACTIVITIES.contains(&finding.kind()))
 }
 
@@ -235,20 +251,24 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         }
         Some(_) | None => {}
     }
-    if wants_activities(judged) {
-        match sight.activities.get(&subject.service) {
-            Some(Reading::Known(all)) => {
-                let recent = all.iter().take_while(|one| sight.at.since(one.at) <= RECENT);
-                if let Some(why) = recent.into_iter().next().and_then(|newest| newest.failed.clone()) {
-                    judged.found.push(Finding {
-                        role: subject.role,
-                        service: subject.service.clone(),
-                        what: What::ScalingFails { why },
-                    });
+    let key = (FindingKind::ScalingFails, subject.role);
+    match sight.activities.get(&subject.service) {
+        Some(Reading::Known(all)) => {
+            let recent = all.iter().take_while(|one| sight.at.since(one.at) <= RECENT);
+            match recent.into_iter().find(|one| !one.refused) {
+                Some(Activity { failed: Some(why), .. }) => {
+                    let (role, service) = (subject.role, subject.service.clone());
+                    judged.found.push(Finding { role, service, what: What::ScalingFails { why: why.clone() } });
                 }
+                Some(Activity { failed: None, .. }) => {}
+                // Nothing was tried.
+                None => drop(judged.untried.insert(key)),
             }
-            Some(Reading::Unknown(_)) | None => unknown.push(FindingKind::ScalingFails),
         }
+        Some(Reading::Unknown(_)) => unknown.push(FindingKind::ScalingFails),
+        None if wants_more(judged) => unknown.push(FindingKind::ScalingFails),
+        // Nothing wants more tasks now: what could not be set before was not seen to be set since.
+        None => drop(judged.untried.insert(key)),
     }
     judged.unknown.extend(unknown.into_iter().map(|kind| (kind, subject.role)));
     let target = sight.targets.get(&subject.service);
@@ -264,8 +284,8 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
 const OF_COUNTS: [FindingKind; 4] =
     [FindingKind::Gone, FindingKind::RunningBelowDesired, FindingKind::Flapping, FindingKind::TasksReplaced];
 
-/// Tasks are replaced again and again from so many on within an hour, in as many of its five minutes: those of a maintenance, or of a
-/// zone that is left, go at once. Over below the other.
+/// Tasks are replaced again and again from so many on within an hour (and a tenth of all), in as many of its five minutes: those of a
+/// maintenance, or of a zone that is left, go at once. Over at the other.
 const REPLACED: (u32, u32) = (2, 4);
 
 /// How many tasks were started within the last hour beyond those by which the count grew, and in how many of its five minutes.
@@ -276,13 +296,16 @@ fn restarts(counts: &Counts, past: &Past, at: Time) -> (u32, u32) {
     let started = || counts.started.iter().filter(|(when, _)| *when >= since);
     let slots: BTreeSet<Time> = started().map(|(when, _)| when.floor(Span::mins(5))).collect();
     let all: u32 = started().map(|(_, many)| *many).sum();
-    (all.saturating_sub(past.grew(since, counts.desired)), u32::try_from(slots.len()).unwrap_or(u32::MAX))
+    // What was wanted an hour before may be placed only now.
+    let grew = past.grew(since.minus(Span::mins(60)), counts.desired);
+    (all.saturating_sub(grew), u32::try_from(slots.len()).unwrap_or(u32::MAX))
 }
 
 fn replaced(counts: &Counts, past: &Past, at: Time) -> Option<What> {
     let (replaced, slots) = restarts(counts, past, at);
     let why = counts.trouble.as_ref().filter(|(when, _)| at.since(*when) <= Span::mins(60)).map(|(_, why)| why.clone());
-    (replaced.min(slots) >= REPLACED.1).then_some(What::TasksReplaced { replaced, desired: counts.desired, why })
+    let many = replaced >= REPLACED.1.max(counts.desired / 10) && slots >= REPLACED.1;
+    many.then_some(What::TasksReplaced { replaced, desired: counts.desired, why })
 }
 
 /// Too many for it to be over.

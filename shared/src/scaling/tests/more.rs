@@ -40,6 +40,14 @@ fn tasks_are_replaced_again_and_again_from_four_times_an_hour_on() {
     assert_eq!(seen(&[(11, 4), (13, 4)], &steady), (vec![], true), "a maintenance replaces all of them at once");
     assert_eq!(seen(&each(&[2, 14, 26, 38]), &went(&[(90, 1), (30, 2), (10, 3)])), (vec![], false), "it grew");
     assert_eq!(seen(&each(&[2, 14, 26, 38]), &went(&[(20, 4)])), (vec![], false), "how it went before is not known");
+    let grown = went(&[(180, 1), (61, 4)]);
+    assert_eq!(seen(&each(&[36, 42, 48, 54]), &grown), (vec![], false), "wanted an hour ago, and placed since");
+    let many = |desired: u32, each: u32| {
+        let started = [2, 14, 26, 38].map(|ago| (NOW.minus(Span::mins(ago)), each)).to_vec();
+        let past = went(&[(180, desired)]);
+        found(&looked(&sight(Counts { started, ..counts(desired, desired) }, Some(target(2, 300))), &past))
+    };
+    assert_eq!((many(200, 1), many(200, 5)), (vec![], vec![Replaced]), "a few of many come and go");
     assert_eq!(seen(&each(&[2, 14, 26, 38]), &Past::default()), (vec![], false));
     let deploying = Counts { deploying: true, ..counts(4, 4) };
     assert!(looked(&sight(deploying, None), &steady).unknown.contains(&(Replaced, Role::Live)));
@@ -61,6 +69,7 @@ fn a_cooldown_is_long_where_the_load_rises_meanwhile() {
         (found(&judged), [Long, Slow].into_iter().filter(|kind| unknown(*kind)).collect::<Vec<_>>())
     };
     let grew = went(&[(90, 3), (8, 4)]);
+    let just = went(&[(90, 3), (4, 4)]);
     let (risen, busy) = ([40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 78, 80, 85, 90, 95], [90; 15]);
     assert_eq!(look(Some(600), &risen, &grew, 4), (vec![Long], vec![]));
     assert_eq!(look(Some(600), &busy, &grew, 4), (vec![Long], vec![Slow]), "told once");
@@ -68,6 +77,7 @@ fn a_cooldown_is_long_where_the_load_rises_meanwhile() {
     assert_eq!(look(None, &risen, &grew, 4), (vec![], vec![]));
     assert_eq!(look(Some(600), &risen, &went(&[(90, 4)]), 4), (vec![], vec![]), "it waits for nothing");
     assert_eq!(look(Some(420), &risen, &grew, 4), (vec![], vec![]), "it has waited");
+    assert_eq!(look(Some(600), &risen, &just, 4), (vec![], vec![]), "it has just added some for this");
     assert_eq!(look(Some(600), &[90; 4], &grew, 4), (vec![], vec![Long, Slow]), "four minutes");
     assert_eq!(look(Some(600), &[77; 15], &grew, 4).1, [Long, Slow], "a tenth above its target at most");
     assert_eq!(look(Some(600), &[70; 15], &grew, 4), (vec![], vec![]));
@@ -85,12 +95,21 @@ fn what_application_auto_scaling_did_is_asked_only_where_it_matters() {
     let activity = |ago: u64, failed: Option<&str>, full: bool| Activity {
         at: NOW.minus(Span::mins(ago)),
         failed: failed.map(str::to_owned),
+        refused: full,
         full,
     };
     let unread = full(None);
-    assert!(wants_activities(&unread) && unread.unknown.contains(&(Fails, Role::Live)));
+    assert!(wants_activities(&unread, &Memory::default()) && unread.unknown.contains(&(Fails, Role::Live)));
     let fine = looked(&sight(counts(4, 4), Some(target(2, 10))), &Past::default());
-    assert!(!wants_activities(&fine) && !fine.unknown.contains(&(Fails, Role::Live)), "over, where nothing wants more");
+    let key = (Fails, Role::Live);
+    assert!(!wants_activities(&fine, &Memory::default()) && !fine.unknown.contains(&key), "nothing is missing");
+    assert!(fine.untried.contains(&key), "and it is not over: nothing was tried");
+    let (finding, since) = (
+        Finding { role: Role::Live, service: "shop-api".to_owned(), what: What::ScalingFails { why: String::new() } },
+        NOW,
+    );
+    let open = Open { finding, since, seen: 2, missed: 0, counted: NOW, told: Some(Severity::Critical) };
+    assert!(wants_activities(&fine, &Memory { open: vec![open], past: Past::default() }), "until it is seen to work");
     let of = |all: Vec<Activity>| full(Some(Reading::Known(all)));
     let refused = |judged: &Judged| match judged.found[0].what {
         What::AtMax { refused, .. } => refused.map(|at| NOW.since(at)),
@@ -101,13 +120,17 @@ fn what_application_auto_scaling_did_is_asked_only_where_it_matters() {
     assert_eq!(refused(&of(vec![activity(16, None, true)])), None, "long ago");
     let failed = of(vec![activity(30, Some("no permission"), false)]);
     assert_eq!(found(&failed), [AtMax, Fails]);
-    assert!(failed.found[1].to_string().ends_with("shop-api: no permission"));
+    assert!(failed.found[1].to_string().ends_with("shop-api set: no permission"));
     assert_eq!(found(&of(vec![activity(31, Some("no permission"), false)])), [AtMax]);
     assert_eq!(
         found(&of(vec![activity(1, None, false), activity(2, Some("no permission"), false)])),
         [AtMax],
         "it went on"
     );
+    let after = of(vec![activity(1, None, true), activity(2, Some("no permission"), false)]);
+    assert_eq!(found(&after), [AtMax, Fails], "what was refused on purpose was no success");
+    assert!(of(vec![activity(1, None, true)]).untried.contains(&key));
+    assert!(!of(vec![activity(1, None, false)]).silent(key), "it was seen to work");
     assert!(full(Some(Reading::Unknown("throttled".to_owned()))).unknown.contains(&(Fails, Role::Live)));
 }
 
@@ -134,9 +157,9 @@ fn both_sides_of_a_rollout_are_kept_in_step() {
     };
     assert_eq!(told("baking", &seen(4, 4, (rests, rests))), [""; 0]);
     assert_eq!(told("baking", &seen(4, 5, (rests, rests))), [""; 0]);
-    let small = "shop-api-green gets traffic with 3 tasks wanted; the live side wants 4";
+    let small = "shop-api-green may get traffic with 3 tasks wanted; the other side wants 4";
     assert_eq!(told("baking", &seen(4, 3, (rests, rests))), [small]);
-    let shrinks = "shop-api-green gets traffic with 4 tasks wanted; the live side wants 4; scale-in is not suspended on shop-api-blue";
+    let shrinks = "shop-api-green may get traffic with 4 tasks wanted; the other side wants 4; scale-in is not suspended on shop-api-blue";
     assert_eq!(told("baking", &seen(4, 4, (Suspended::default(), rests))), [shrinks]);
     assert_eq!(told("starting", &seen(4, 0, (rests, Suspended::default()))), [""; 0], "it has no traffic yet");
     let mut unread = seen(4, 3, (rests, rests));
@@ -188,8 +211,8 @@ fn a_digest_tells_what_is_open_the_worst_first() {
     let of = |all: &[(&str, Memory)]| {
         let all: Vec<_> = all.iter().map(|(name, memory)| ((*name).into(), memory.clone())).collect();
         match digest(&all, NOW).milestone {
-            crate::notice::Milestone::ScalingDigest { services, affected, critical, findings, more } => {
-                (services, affected, critical, findings, more)
+            crate::notice::Milestone::ScalingDigest { services, unseen, affected, critical, findings, more } => {
+                ((services, unseen), affected, critical, findings, more)
             }
             other => panic!("{other:?}"),
         }
@@ -197,11 +220,11 @@ fn a_digest_tells_what_is_open_the_worst_first() {
     let busy = memory(&[(FindingKind::AtMax, 20, true), (FindingKind::Gone, 5, true)]);
     let untold = memory(&[(FindingKind::Gone, 5, false)]);
     let (services, affected, critical, findings, more) = of(&[("a", busy), ("b", untold), ("c", Memory::default())]);
-    assert_eq!((services, affected, critical, more), (3, 1, 1, 0));
-    let full = "warning: shop is at its maximum of 8 tasks: it cannot grow any more, for 20m";
-    assert_eq!(findings, ["critical: there is no active ECS service shop, for 5m", full]);
+    assert_eq!((services, affected, critical, more), ((3, 1), 1, 1, 0));
+    let full = "warning: shop is at its maximum of 8 tasks: it cannot grow any more";
+    assert_eq!(findings, ["critical: there is no active ECS service shop", full]);
     let names: Vec<String> = (0..31).map(|n| format!("s{n:02}")).collect();
     let many: Vec<_> = names.iter().map(|name| (name.as_str(), memory(&[(FindingKind::AtMax, 20, true)]))).collect();
     let (_, affected, _, findings, more) = of(&many);
-    assert_eq!((affected, findings.len(), more), (31, 30, 1));
+    assert_eq!((affected, findings.len(), more), (31, 12, 19));
 }

@@ -16,7 +16,7 @@ fn asked(config: &ServiceConfig, status: &Status, sight: &Sight) -> Option<Repai
     memory.note(&judged, sight.at.minus(Span::mins(10)), APART);
     let first = repair(config, status, &subjects, sight, &judged, &memory);
     assert_eq!(first, None, "one look may be stale");
-    memory.note(&judged, sight.at, APART);
+    memory.note(&judged, sight.at.minus(Span::mins(5)), APART);
     repair(config, status, &subjects, sight, &judged, &memory)
 }
 
@@ -24,39 +24,66 @@ fn enforced(scaling: &str) -> ServiceConfig {
     native(&format!("{{ enforce: true, {scaling} }}"))
 }
 
-fn bounds(config: &ServiceConfig, sight: &Sight) -> Option<(u32, u32)> {
-    asked(config, &Status::default(), sight)?.bounds
+fn bounds(config: &ServiceConfig, sight: &Sight) -> (Option<u32>, Option<u32>) {
+    asked(config, &Status::default(), sight).map_or((None, None), |repair| (repair.min, repair.max))
+}
+
+const NONE: (Option<u32>, Option<u32>) = (None, None);
+
+#[test]
+fn declared_bounds_are_raised_and_never_lowered() {
+    let config = enforced("min: 2, max: 10");
+    let with =
+        |config: &ServiceConfig, min: u32, max: u32| bounds(config, &sight(counts(4, 4), Some(target(min, max))));
+    assert_eq!(with(&config, 1, 6), (Some(2), Some(10)));
+    assert_eq!(with(&config, 1, 20), (Some(2), None), "somebody may have raised it for a busy day");
+    assert_eq!(with(&config, 4, 6), (None, Some(10)));
+    assert_eq!(with(&config, 4, 20), NONE);
+    assert_eq!(with(&config, 2, 10), NONE, "nothing is wrong");
+    assert_eq!(with(&enforced("max: 10"), 1, 6), (None, Some(10)), "what is not declared is left");
+    assert_eq!(bounds(&config, &sight(counts(4, 4), None)), NONE, "nobody wishes for a target that was taken away");
+    let deploying = Counts { deploying: true, ..counts(4, 4) };
+    assert_eq!(bounds(&config, &sight(deploying, Some(target(1, 6)))), NONE);
+    assert_eq!(with(&native("{ min: 2, max: 10 }"), 1, 6), NONE, "its team did not ask for it");
+    assert_eq!(with(&enforced("min: 2, max: 10, ignore: [otherBounds]"), 1, 6), NONE);
+    let mut observes = config.clone();
+    observes.mode = crate::config::Mode::Observe;
+    assert_eq!(with(&observes, 1, 6), NONE);
 }
 
 #[test]
-fn declared_bounds_are_registered_unless_they_would_take_tasks_away() {
-    let config = enforced("min: 2, max: 10");
-    assert_eq!(bounds(&config, &sight(counts(4, 4), Some(target(1, 6)))), Some((2, 10)));
-    assert_eq!(bounds(&config, &sight(counts(10, 10), Some(target(1, 20)))), Some((2, 10)));
-    assert_eq!(bounds(&config, &sight(counts(11, 11), Some(target(1, 20)))), None, "11 run");
-    assert_eq!(bounds(&config, &sight(counts(4, 4), Some(target(2, 10)))), None, "nothing is wrong");
-    assert_eq!(bounds(&config, &sight(counts(4, 4), None)), None, "nobody wishes for a target that was taken away");
-    let deploying = Counts { deploying: true, ..counts(4, 4) };
-    assert_eq!(bounds(&config, &sight(deploying, Some(target(1, 6)))), None);
-    assert_eq!(bounds(&enforced("max: 10"), &sight(counts(4, 4), Some(target(1, 6)))), Some((1, 10)), "one alone");
-    let off = native("{ min: 2, max: 10 }");
-    assert_eq!(bounds(&off, &sight(counts(4, 4), Some(target(1, 6)))), None, "its team did not ask for it");
-    let ignored = enforced("min: 2, max: 10, ignore: [otherBounds]");
-    assert_eq!(bounds(&ignored, &sight(counts(4, 4), Some(target(1, 6)))), None);
-    let mut observes = config.clone();
-    observes.mode = crate::config::Mode::Observe;
-    assert_eq!(bounds(&observes, &sight(counts(4, 4), Some(target(1, 6)))), None);
+fn what_changed_since_it_was_told_is_told_anew_first() {
+    let (config, status) = (enforced("min: 2, max: 10"), Status::default());
+    let look = |max: u32| {
+        let seen = sight(counts(4, 4), Some(target(1, max)));
+        let subjects = subjects(&config, &status, None).unwrap();
+        let judged = judge(&config, &status, &subjects, &seen, &Past::default());
+        (seen, subjects, judged)
+    };
+    let mut memory = Memory::default();
+    for ago in [10, 5] {
+        memory.note(&look(6).2, NOW.minus(Span::mins(ago)), APART);
+    }
+    let repaired = |max: u32| {
+        let (seen, subjects, judged) = look(max);
+        repair(&config, &status, &subjects, &seen, &judged, &memory).is_some()
+    };
+    assert!(repaired(6) && !repaired(7));
 }
 
 #[test]
 fn what_a_schedule_sets_is_left_to_it() {
     let config = enforced("min: 2, max: 10");
-    let mut seen = sight(counts(4, 4), Some(target(4, 20)));
-    let action = Scheduled { min: Some(4), max: Some(20) };
-    seen.scheduled.insert("shop-api".to_owned(), Reading::Known(vec![action]));
-    assert_eq!(bounds(&config, &seen), None);
-    seen.scheduled.insert("shop-api".to_owned(), Reading::Unknown("throttled".to_owned()));
-    assert_eq!(bounds(&config, &seen), None, "a schedule that could not be read may set it");
+    let with = |actions: Reading<Vec<Scheduled>>| {
+        let mut seen = sight(counts(4, 4), Some(target(1, 6)));
+        seen.scheduled.insert("shop-api".to_owned(), actions);
+        bounds(&config, &seen)
+    };
+    let action = |min: Option<u32>, max: Option<u32>| Reading::Known(vec![Scheduled { min, max }]);
+    assert_eq!(with(action(Some(8), None)), (None, Some(10)));
+    assert_eq!(with(action(None, Some(20))), (Some(2), None));
+    assert_eq!(with(action(Some(8), Some(20))), NONE);
+    assert_eq!(with(Reading::Unknown("throttled".to_owned())), NONE, "a schedule that could not be read may set it");
 }
 
 #[test]
@@ -112,8 +139,15 @@ fn suspensions_are_lifted_only_where_flipback_left_them() {
     let asked = |status: &Status, seen: &Sight| asked(&scene.config, status, seen);
     let status = moved(&scene, had);
     let repair = asked(&status, &seen(2, ALL)).unwrap();
-    assert_eq!((repair.colour, repair.suspended, repair.bounds), (Colour::Green, Some(had.suspended), Some((2, 8))));
-    assert_eq!(asked(&status, &seen(9, ALL)).unwrap().bounds, None, "a maximum of 8 would take one away");
+    assert_eq!(
+        (repair.colour, repair.suspended, repair.min, repair.max),
+        (Colour::Green, Some(had.suspended), Some(2), None)
+    );
+    let none = asked(&status, &seen(9, ALL)).map(|repair| repair.suspended);
+    assert_eq!(none, Some(None), "scaling in to a maximum of 8 would take one away at once");
+    let mut old = status.clone();
+    old.settled.as_mut().unwrap().at = NOW.minus(Span::mins(24 * 60 + 1));
+    assert_eq!(asked(&old, &seen(2, ALL)), None, "a person may have set them since");
     let some = Suspended { scale_in: true, ..FREE };
     assert_eq!(asked(&status, &seen(2, some)), None, "a person's");
     let mut others = status.clone();

@@ -35,7 +35,7 @@ pub(crate) fn sent(cloud: &mut Cloud, pid: Pid, effect: &Effect, status: &Status
                 cloud.violate(8, format!("a deployment that Flipback did not make is stopped: {deployment}"));
             }
         }
-        Action::Track { .. } => cloud.violate(1, format!("nobody asked for a scaling policy: {effect}")),
+        Action::Mend { .. } => cloud.violate(1, format!("nobody asked for a repair: {effect}")),
         Action::Weights { .. } | Action::Start { .. } | Action::Scale { .. } | Action::Scaling { .. } => {
             cloud.violate(7, format!("the native engine sends an effect of the managed one: {effect}"));
         }

@@ -21,7 +21,7 @@ fn a_good_push_is_registered_deployed_followed_and_completed_without_a_weight_wr
         | Action::Scale { .. }
         | Action::Weights { .. }
         | Action::Scaling { .. }
-        | Action::Track { .. }
+        | Action::Mend { .. }
         | Action::Stop { .. }
         | Action::Continue { .. } => false,
     };
