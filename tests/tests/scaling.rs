@@ -316,3 +316,30 @@ async fn what_its_team_asked_for_is_put_right_once_by_the_loop() -> Result {
     is_put_right(&scene, SERVICE).await?;
     scene.end().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_service_is_asked_what_was_done_with_it() -> Result {
+    let scene = Scene::start(&[]).await?;
+    let late = scene.cloud.add_fault(Fault {
+        caller: "check-scaling".to_owned(),
+        service: "autoscaling".to_owned(),
+        operation: "DescribeScalingActivities".to_owned(),
+        when: FaultWhen::ALWAYS,
+        effect: FaultEffect::AnswerLate(Duration::from_millis(1)),
+    })?;
+    let asked = || scene.cloud.faults().iter().filter(|fault| fault.id == late).map(|fault| fault.calls).sum::<u64>();
+    check(&scene).await?;
+    ensure!(asked() == 0, "asked of a service that has room");
+    target(
+        &scene,
+        &format!("{SERVICE}-blue"),
+        "RegisterScalableTarget",
+        &json!({ "MinCapacity": 1, "MaxCapacity": 2 }),
+    )?;
+    check(&scene).await?;
+    ensure!(asked() == 1, "asked {} times of a full one", asked());
+    let (memory, _) = scene.table.scaling_memory(&SERVICE.into()).await?;
+    let kinds: Vec<FindingKind> = memory.open.iter().map(|open| open.finding.kind()).collect();
+    ensure!(kinds == [FindingKind::AtMax], "{kinds:?}");
+    scene.end().await
+}

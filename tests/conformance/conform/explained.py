@@ -107,6 +107,8 @@ REQUESTS = {
 
 # Calls that the product's code can make and the stories do not: (operation, why).
 NOT_PLAYED = {
+    "autoscaling:DescribeScalingActivities": "the scaling check asks it of services that are full; a scenario in tests/scaling.rs plays it",
+    "autoscaling:PutScalingPolicy": "a repair of the scaling makes a policy with it; the scenario in tests/scaling.rs plays it",
     "elb:DescribeLoadBalancers": "lifecycle-hook looks for a test listener with it; the scenarios in tests/hook.rs play it",
     "sqs:GetQueueAttributes": "a round of the scaling check in parts asks for it; the scenarios in tests/scaling.rs play it",
     "ecs:DeregisterTaskDefinition": "a service keeps twenty revisions and two at least; the scenario of the crate `tests` plays it",
