@@ -75,7 +75,9 @@ fn step(draft: &mut Draft<'_>, repairing: &mut Repairing) -> bool {
     let of_repair = |effect: &str| effect.contains("scaling right");
     if let Some(failed) = draft.seen.failures.iter().find(|failed| failed.permanent && of_repair(&failed.effect)) {
         let why = failed.reason.clone();
-        give_up(draft, &service, &format!("could not be put right: {why}"));
+        let why = format!("the scaling of {service} could not be put right: {why}");
+        let advice = "mend what AWS says, or take enforce out of flipback.yaml".to_owned();
+        draft.tell(None, Milestone::Call { why, advice });
         return true;
     }
     let (now, policies, desired) = match read(draft, &repairing.repair) {

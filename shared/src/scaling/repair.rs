@@ -173,6 +173,11 @@ pub fn repair(
     if !repair.frees(counts.desired, target) {
         repair.suspended = None;
     }
+    if repair.suspended.is_none() {
+        // Without the suspensions only what is declared is asked for.
+        repair.min = repair.min.filter(|_| config.scaling.min.is_some());
+        repair.max = repair.max.filter(|_| config.scaling.max.is_some());
+    }
     let something = repair.min.is_some() || repair.max.is_some() || repair.suspended.is_some();
     (something || !repair.tracking.is_empty()).then_some(repair)
 }
