@@ -29,6 +29,9 @@ struct Report {
     ecs_services: Vec<Subject>,
     /// The worst first.
     findings: Vec<Found>,
+    /// What `enforce` puts right by itself, once the scheduled check has told it; none: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enforced: Option<String>,
     /// Of what nothing can be said now.
     unknown: Vec<&'static str>,
     /// How the live count went in the last day, as the scheduled check saw it.
@@ -149,6 +152,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
                 error,
                 ecs_services: nothing.0,
                 findings: nothing.1,
+                enforced: None,
                 unknown: nothing.2,
                 past: Past::default(),
                 cpu: None,
@@ -204,12 +208,28 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
         error,
         ecs_services: checked.subjects.iter().map(subject).collect(),
         findings,
+        enforced: enforced(checked, now),
         unknown,
         past: checked.memory.past.clone(),
         cpu: None,
         running: None,
         pending: None,
     }
+}
+
+/// What is put right by itself, or will be once it was told.
+fn enforced(checked: &Checked, now: Time) -> Option<String> {
+    let Checked { record, subjects, sight, judged, .. } = checked;
+    if let Some(repairing) = record.status.repairing.as_ref().filter(|repairing| !repairing.over) {
+        return Some(repairing.repair.to_string());
+    }
+    let told = |finding: &Finding| {
+        let (finding, told) = (finding.clone(), Some(finding.severity()));
+        scaling::Open { finding, since: now, seen: 2, missed: 0, counted: now, told }
+    };
+    let memory = scaling::Memory { open: judged.found.iter().map(told).collect(), past: Past::default() };
+    let repair = scaling::repair(&record.config, &record.status, subjects, sight, judged, &memory);
+    repair.map(|repair| repair.to_string())
 }
 
 /// A day is shown in half hours.
@@ -278,6 +298,9 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
         };
         text.push_str(&format!("\n\n  {severity}  {}{since}\n    what to do  {}", found.sentence, found.remedy));
         text.push_str(&format!("\n    meant so?   scaling: {{ ignore: [{}] }} in flipback.yaml", found.kind.name()));
+    }
+    if let Some(what) = &report.enforced {
+        text.push_str(&format!("\n\n  enforce  put right by itself, once the scheduled check has told it: {what}"));
     }
     if report.findings.is_empty() && report.error.is_none() {
         text.push_str(&format!("\n\n  {}", paint.green("nothing found")));

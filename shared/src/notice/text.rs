@@ -246,7 +246,7 @@ pub fn tell(notice: &Notice) -> Telling {
                 ),
             };
             let rest = if *more > 0 { format!("\nAnd {more} more.") } else { String::new() };
-            let unseen = if *unseen > 0 { format!("\n{unseen} were not looked at yet.") } else { String::new() };
+            let unseen = if *unseen > 0 { format!("\nNot looked at yet: {unseen}.") } else { String::new() };
             let open = if count == 0 { "Nothing that was told is open.".to_owned() } else { findings.join("\n") };
             let body = open + &rest + &unseen;
             let advice = if count == 0 { String::new() } else { "flipback scaling SERVICE says what to do".to_owned() };

@@ -95,6 +95,17 @@ impl fmt::Display for Mend {
     }
 }
 
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Repair { min, max, suspended, .. } = *self;
+        let target =
+            (min.is_some() || max.is_some() || suspended.is_some()).then_some(Mend::Target { min, max, suspended });
+        let policies = self.tracking.iter().map(|(&metric, &target)| Mend::Policy { metric, target });
+        let all: Vec<String> = target.into_iter().chain(policies).map(|what| what.to_string()).collect();
+        f.write_str(&all.join(", "))
+    }
+}
+
 /// What of the findings may be put right; none: nothing, or not now. Bounds are only raised: what is lowered may take away what runs, or
 /// what somebody raised for a busy day. A finding is told before it is mended (`memory` is what was saved by the looks before), and
 /// what somebody sets again is not fought: see [`Status::may_repair`].
