@@ -218,6 +218,7 @@ impl World {
     pub(crate) fn evaluate_alarms(&mut self, now: Millis) {
         let due = |(_, alarm): &(&String, &super::Alarm)| alarm.next.is_some_and(|at| at <= now);
         let names: Vec<String> = self.cloudwatch.alarms.iter().filter(due).map(|(name, _)| name.clone()).collect();
+        let mut changed = false;
         for name in names {
             let Some(alarm) = self.cloudwatch.alarms.get(&name) else { continue };
             let Kind::Metric(watch) = &alarm.kind else { continue };
@@ -234,11 +235,15 @@ impl World {
             }
             let latest = slots.iter().find_map(|slot| slot.value);
             if let Some(judgement) = judgement {
-                self.change_state(&name, judgement, now);
+                changed = true;
+                self.set_state(&name, judgement, now);
             }
             if let (State::Alarm, Some(value)) = (state, latest) {
                 self.carry_out(&name, value, now);
             }
+        }
+        if changed {
+            self.wake_deploying(now);
         }
     }
 

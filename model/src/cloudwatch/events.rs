@@ -77,6 +77,12 @@ fn configuration(name: &str, alarm: &Alarm) -> Value {
 impl World {
     /// Puts an alarm into another state, tells of it, and lets composite alarms and services follow.
     pub(super) fn change_state(&mut self, name: &str, judgement: Judgement, now: Millis) {
+        self.set_state(name, judgement, now);
+        self.wake_deploying(now);
+    }
+
+    /// The same, where many change at once and services are woken after the last of them.
+    pub(super) fn set_state(&mut self, name: &str, judgement: Judgement, now: Millis) {
         let Some(alarm) = self.cloudwatch.alarms.get_mut(name) else { return };
         self.core.touch(Area::Alarms);
         let before = std::mem::replace(&mut alarm.now, judgement);
@@ -91,6 +97,5 @@ impl World {
         for parent in self.parents(name) {
             self.follow(&parent, Some(name), now);
         }
-        self.wake_deploying(now);
     }
 }
