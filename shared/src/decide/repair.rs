@@ -47,7 +47,7 @@ pub(super) fn gives_way(draft: &mut Draft<'_>) -> Option<Time> {
 /// Until when a write may land; none: that is over, or there was none.
 fn landed(draft: &Draft<'_>, repairing: &Repairing) -> Option<Time> {
     let late = repairing.until.plus(draft.margins.effect_lifetime);
-    (repairing.writes > 0 && draft.seen.at <= late).then_some(late)
+    (draft.seen.at <= late).then_some(late)
 }
 
 /// Goes on with it.
@@ -118,7 +118,7 @@ fn step(draft: &mut Draft<'_>, repairing: &mut Repairing) -> bool {
     }
     // What was sent a moment ago may not be read yet.
     let sent = repairing.until.minus(draft.margins.forward);
-    if repairing.writes > 0 && draft.now < sent.plus(draft.margins.look) {
+    if draft.now < sent.plus(draft.margins.look) {
         let again = sent.plus(draft.margins.look);
         draft.wait_until(Waiting::Capacity(format!("the scaling of {service} to be read as it was put right")), again);
         return false;

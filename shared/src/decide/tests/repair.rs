@@ -122,8 +122,9 @@ fn what_is_right_already_is_not_written_and_not_told() {
 #[test]
 fn law_9_nothing_is_repaired_while_a_rollout_runs_or_waits() {
     let mut scene = settled();
+    scene.config.quiet = Span::secs(30);
     scene.look(&[push(3), wish((2, 10))]);
-    assert_eq!(scene.status.repairing, None, "one waits");
+    assert_eq!((scene.status.repairing.clone(), scene.status.next.is_some()), (None, true), "one waits");
     scene.until("starting");
     scene.look(&[wish((2, 10))]);
     assert_eq!(scene.status.repairing, None, "one runs");
@@ -189,8 +190,16 @@ fn what_somebody_else_writes_meanwhile_is_given_up_after_five_writes() {
 fn what_aws_does_not_allow_is_told_at_once_in_its_words() {
     let mut scene = begun();
     let effect = scene.last.as_ref().unwrap().effects[0].to_string();
-    scene.seen.failures = vec![EffectFailure { effect, reason: "AccessDenied".to_owned(), permanent: true }];
+    let reason = "AccessDenied".to_owned();
+    scene.seen.failures = vec![EffectFailure { effect: effect.clone(), reason, permanent: true }];
     scene.look(&[]);
+    for (effect, permanent) in [("set weights", true), (effect.as_str(), false)] {
+        let mut other = begun();
+        let reason = "AccessDenied".to_owned();
+        other.seen.failures = vec![EffectFailure { effect: effect.to_owned(), reason, permanent }];
+        other.look(&[]);
+        assert_eq!(called(&other), None, "{effect} {permanent}");
+    }
     let why = "the scaling of shop-api-green could not be put right: AccessDenied";
     assert_eq!((called(&scene).as_deref(), sent(&scene)), (Some(why), vec![]));
     over(&mut scene);
@@ -363,4 +372,29 @@ fn a_policy_is_made_and_told_once_it_is_read() {
     scene.look(&[]);
     assert!(matches!(&told(&scene)[..], [Milestone::Repaired { tracking: kept, .. }] if *kept == tracking));
     over(&mut scene);
+}
+
+#[test]
+fn suspensions_stay_while_more_tasks_are_wanted_than_the_maximum() {
+    for (desired, max, writes) in [(8, 8, 1), (9, 8, 0), (10, 8, 0)] {
+        let mut scene = settled();
+        *green(&mut scene) = ScalingReading { min: 2, max, suspended: Suspended::ALL };
+        scene.service(Colour::Green).desired = desired;
+        let suspended = Some(FREE);
+        let wanted = Repair { colour: Colour::Green, min: None, max: None, suspended, tracking: BTreeMap::new() };
+        scene.look(&[IntentKind::Repair { repair: wanted }]);
+        scene.pass(Span::secs(1));
+        scene.look(&[]);
+        assert_eq!(sent(&scene).len(), writes, "{desired}");
+    }
+}
+
+#[test]
+fn the_other_side_need_not_be_read_where_the_live_one_is_known() {
+    let mut scene = settled();
+    scene.seen.colours.get_mut(&Colour::Blue).unwrap().service = throttled();
+    scene.look(&[wish((2, 10))]);
+    scene.pass(Span::secs(1));
+    scene.look(&[]);
+    assert_eq!(sent(&scene), [RAISED]);
 }

@@ -49,6 +49,13 @@ fn tasks_are_replaced_again_and_again_from_four_times_an_hour_on() {
     };
     assert_eq!((many(200, 1), many(200, 5)), (vec![], vec![Replaced]), "a few of many come and go");
     assert_eq!(seen(&each(&[2, 14, 26, 38]), &Past::default()), (vec![], false));
+    let why = |ago: u64| {
+        let started = [2, 14, 26, 38].map(|ago| (NOW.minus(Span::mins(ago)), 1)).to_vec();
+        let trouble = Some((NOW.minus(Span::mins(ago)), "failed container health checks.".to_owned()));
+        let judged = looked(&sight(Counts { started, trouble, ..counts(4, 4) }, Some(target(2, 10))), &steady);
+        judged.found[0].to_string().contains("ECS says: failed container health checks.")
+    };
+    assert!(why(60) && !why(61));
     let deploying = Counts { deploying: true, ..counts(4, 4) };
     assert!(looked(&sight(deploying, None), &steady).unknown.contains(&(Replaced, Role::Live)));
 }
@@ -217,14 +224,23 @@ fn a_digest_tells_what_is_open_the_worst_first() {
             other => panic!("{other:?}"),
         }
     };
-    let busy = memory(&[(FindingKind::AtMax, 20, true), (FindingKind::Gone, 5, true)]);
+    let busy = memory(&[(FindingKind::AtMax, 20, true), (FindingKind::AtMax, 10, true), (FindingKind::Gone, 5, true)]);
     let untold = memory(&[(FindingKind::Gone, 5, false)]);
     let (services, affected, critical, findings, more) = of(&[("a", busy), ("b", untold), ("c", Memory::default())]);
     assert_eq!((services, affected, critical, more), ((3, 1), 1, 1, 0));
     let full = "warning: shop is at its maximum of 8 tasks: it cannot grow any more";
-    assert_eq!(findings, ["critical: there is no active ECS service shop", full]);
+    assert_eq!(findings, ["critical: there is no active ECS service shop", full, full]);
     let names: Vec<String> = (0..31).map(|n| format!("s{n:02}")).collect();
     let many: Vec<_> = names.iter().map(|name| (name.as_str(), memory(&[(FindingKind::AtMax, 20, true)]))).collect();
     let (_, affected, _, findings, more) = of(&many);
     assert_eq!((affected, findings.len(), more), (31, 12, 19));
+}
+
+#[test]
+fn what_lasts_gets_worse_after_an_hour_or_a_day() {
+    use FindingKind as Kind;
+    let after = |kind: Kind| kind.worsens().map(|span| span.0 / 60_000);
+    assert_eq!([Kind::AtMax, Kind::LongCooldown, Kind::OutOfStep].map(after), [Some(60); 3]);
+    assert_eq!([Kind::Suspended, Kind::Unreadable, Kind::TasksReplaced].map(after), [Some(1440); 3]);
+    assert_eq!([Kind::ScalingFails, Kind::OtherRegion].map(after), [None; 2]);
 }
