@@ -92,7 +92,7 @@ kinds! {
     TasksReplaced "tasksReplaced" "Tasks are replaced again and again.";
     LongCooldown "longCooldown" "A policy waits longer than its load takes to rise.";
     ScalingFails "scalingFails" "Application Auto Scaling cannot set the count.";
-    OutOfStep "outOfStep" "While a rollout moves traffic, the new side is smaller than the live one or may be scaled in.";
+    OutOfStep "outOfStep" "While a rollout moves traffic, the other side is smaller than the live one, or one of them may be scaled in.";
     OtherRegion "otherRegion" "The configuration names another region.";
 }
 

@@ -181,7 +181,7 @@ pub enum What {
     },
     /// See [`FindingKind::OutOfStep`].
     OutOfStep {
-        /// Tasks that the new side wants.
+        /// Tasks that the other side wants.
         desired: u32,
         /// Tasks that the live side wants.
         live: u32,

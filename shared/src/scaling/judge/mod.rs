@@ -228,10 +228,10 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         }
     }
     match counts {
-        Some(counts) if !busy => match replaced(counts, past, sight.at) {
-            Some(what) => find(what),
-            None if replaced_some(counts, past, sight.at) => unknown.push(FindingKind::TasksReplaced),
-            None => {}
+        Some(counts) if !busy => match restarts(counts, past, sight.at) {
+            Restarts::Many(what) => find(what),
+            Restarts::Some => unknown.push(FindingKind::TasksReplaced),
+            Restarts::Few => {}
         },
         Some(_) | None => unknown.push(FindingKind::TasksReplaced),
     }
@@ -288,29 +288,33 @@ const OF_COUNTS: [FindingKind; 4] =
 /// maintenance, or of a zone that is left, go at once. Over at the other.
 const REPLACED: (u32, u32) = (2, 4);
 
-/// How many tasks were started within the last hour beyond those by which the count grew, and in how many of its five minutes.
-fn restarts(counts: &Counts, past: &Past, at: Time) -> (u32, u32) {
+enum Restarts {
+    Many(What),
+    /// Too many for it to be over.
+    Some,
+    Few,
+}
+
+/// Tasks that were started within the last hour beyond those by which the count grew.
+fn restarts(counts: &Counts, past: &Past, at: Time) -> Restarts {
     // Before the first look nobody knows how the count went.
-    let Some(first) = past.steps().first() else { return (0, 0) };
-    let since = at.minus(Span::mins(60)).max(first.at);
+    let Some(first) = past.steps().first() else { return Restarts::Few };
+    let hour = Span::mins(60);
+    let since = at.minus(hour).max(first.at);
     let started = || counts.started.iter().filter(|(when, _)| *when >= since);
     let slots: BTreeSet<Time> = started().map(|(when, _)| when.floor(Span::mins(5))).collect();
     let all: u32 = started().map(|(_, many)| *many).sum();
     // What was wanted an hour before may be placed only now.
-    let grew = past.grew(since.minus(Span::mins(60)), counts.desired);
-    (all.saturating_sub(grew), u32::try_from(slots.len()).unwrap_or(u32::MAX))
-}
-
-fn replaced(counts: &Counts, past: &Past, at: Time) -> Option<What> {
-    let (replaced, slots) = restarts(counts, past, at);
-    let why = counts.trouble.as_ref().filter(|(when, _)| at.since(*when) <= Span::mins(60)).map(|(_, why)| why.clone());
-    let many = replaced >= REPLACED.1.max(counts.desired / 10) && slots >= REPLACED.1;
-    many.then_some(What::TasksReplaced { replaced, desired: counts.desired, why })
-}
-
-/// Too many for it to be over.
-fn replaced_some(counts: &Counts, past: &Past, at: Time) -> bool {
-    restarts(counts, past, at).0 > REPLACED.0
+    let replaced = all.saturating_sub(past.grew(since.minus(hour), counts.desired));
+    if replaced >= REPLACED.1.max(counts.desired / 10) && slots.len() >= REPLACED.1 as usize {
+        let recent = counts.trouble.as_ref().filter(|(when, _)| at.since(*when) <= hour);
+        let why = recent.map(|(_, why)| why.clone());
+        Restarts::Many(What::TasksReplaced { replaced, desired: counts.desired, why })
+    } else if replaced > REPLACED.0 {
+        Restarts::Some
+    } else {
+        Restarts::Few
+    }
 }
 
 /// When Application Auto Scaling would have added tasks last, if that was lately.
