@@ -5,8 +5,8 @@ use aws_sdk_applicationautoscaling::types::{
 };
 use shared::observation::Reading;
 use shared::scaling::Activity;
-use shared::time::Time;
 
+use crate::count::time;
 use crate::errors::During;
 use crate::pace::Bucket;
 use crate::world::World;
@@ -35,7 +35,7 @@ pub(crate) async fn read(world: &World, resource: &str, calls: &mut usize) -> Re
 
 /// None: when it was is before all times.
 fn activity(activity: &ScalingActivity) -> Option<Activity> {
-    let at = activity.start_time().to_millis().ok()?;
+    let at = time(activity.start_time())?;
     let reasons = activity.not_scaled_reasons();
     // What has a reason was not carried out on purpose, though it is told as Failed too (its user guide, "Scaling activities").
     let refused = !reasons.is_empty();
@@ -43,7 +43,7 @@ fn activity(activity: &ScalingActivity) -> Option<Activity> {
     let failed = matches!(code, ScalingActivityStatusCode::Failed | ScalingActivityStatusCode::Unfulfilled);
     let words = activity.status_message().unwrap_or(activity.description());
     Some(Activity {
-        at: Time(u64::try_from(at).ok()?),
+        at,
         failed: (failed && !refused).then(|| words.to_owned()),
         refused,
         full: reasons.iter().any(|reason| reason.code() == "AlreadyAtMaxCapacity"),
@@ -55,6 +55,7 @@ mod tests {
     use super::*;
     use aws_sdk_applicationautoscaling::primitives::DateTime;
     use aws_sdk_applicationautoscaling::types::NotScaledReason;
+    use shared::time::Time;
 
     #[test]
     fn what_failed_and_what_was_refused_for_the_maximum_are_told_apart() {

@@ -12,8 +12,9 @@ use aws_sdk_cloudwatch::types::{
 use shared::ids::AlarmName;
 use shared::observation::{AlarmReading, AlarmState, Reading};
 use shared::scaling::PolicyAlarm;
-use shared::time::{Span, Time};
+use shared::time::Span;
 
+use crate::count::time;
 use crate::errors::{During, Failure};
 
 /// The most names in one DescribeAlarms (CloudWatch API).
@@ -203,15 +204,11 @@ fn log(alarm: &LogAlarm) -> Reading<Option<AlarmReading>> {
     }
 }
 
-/// A timestamp of AWS as ours; none before the epoch.
-pub(crate) fn time(stamp: &DateTime) -> Option<Time> {
-    u64::try_from(stamp.to_millis().ok()?).ok().map(Time)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use aws_sdk_cloudwatch::types::{Metric, MetricStat};
+    use shared::time::Time;
 
     fn dimension(name: &str, value: &str) -> Dimension {
         Dimension::builder().name(name).value(value).build()

@@ -7,7 +7,7 @@ use shared::ids::Digest;
 use shared::rollout::ImageRef;
 use shared::time::Time;
 
-use crate::alarms::time;
+use crate::count::time;
 use crate::errors::{During, Failure};
 
 const CALL: &str = "ecr:DescribeImages";

@@ -8,6 +8,7 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataRe
 use shared::ids::TargetGroupArn;
 use shared::time::{Span, Time};
 
+use crate::count::time;
 use crate::errors::{During, Failure};
 
 pub(crate) const CALL: &str = "cloudwatch:GetMetricData";
@@ -72,10 +73,6 @@ impl Answers {
             (Err(_), _) => {}
         }
     }
-}
-
-fn time(at: &DateTime) -> Option<Time> {
-    at.to_millis().ok().and_then(|at| u64::try_from(at).ok()).map(Time)
 }
 
 /// Asks for a statistic of a metric.

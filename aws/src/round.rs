@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, ServiceEvent};
 use serde::{Deserialize, Serialize};
 use shared::ids::{ServiceName, TargetGroupArn};
 use shared::observation::{Ask, Reading, ScalingReading};
-use shared::ports::{Clock, Observer, Record, Store, StoreError};
+use shared::ports::{Clock, Observer, Record, Store};
 use shared::scaling::{self, Counts, Judged, Load, Memory, Policy, Role, Scheduled, Sight, Subject};
 use shared::time::Time;
 use tokio::task::JoinSet;
 
 use crate::clock::SystemClock;
-use crate::count::count;
+use crate::count::{count, time};
 use crate::load::Wanted;
 use crate::pace::Bucket;
 use crate::schedules::Schedules;
@@ -188,23 +187,6 @@ async fn load(world: &World, table: &Table, services: &[ServiceName]) -> Vec<(Se
     all
 }
 
-/// What is remembered of every configured service.
-///
-/// # Errors
-/// The table could not be read.
-pub async fn memories(table: &Table) -> Result<Vec<(ServiceName, Memory)>, StoreError> {
-    let mut all = Vec::new();
-    for some in table.services().await?.chunks(AT_ONCE) {
-        let mut reads = JoinSet::new();
-        for service in some {
-            let (table, service) = (table.clone(), service.clone());
-            reads.spawn(async move { table.scaling_memory(&service).await.map(|(memory, _)| (service, memory)) });
-        }
-        all.extend(reads.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?);
-    }
-    Ok(all)
-}
-
 async fn one(world: &World, table: &Table, service: &ServiceName) -> Result<Loaded, String> {
     let (record, memory) = tokio::join!(table.load(service), table.scaling_memory(service));
     let (record, (memory, version)) =
@@ -303,10 +285,9 @@ fn counts(service: &Service) -> Counts {
 
 /// Tasks that were started since the last deployment ended, the newest first.
 fn started(service: &Service) -> Vec<(Time, u32)> {
-    let time = |at: Option<&DateTime>| Some(Time(u64::try_from(at?.to_millis().ok()?).ok()?));
-    let newest = service.deployments().iter().filter_map(|one| time(one.updated_at())).max();
+    let newest = service.deployments().iter().filter_map(|one| time(one.updated_at()?)).max();
     let of = |event: &ServiceEvent| {
-        let at = time(event.created_at()).filter(|at| newest.is_none_or(|newest| *at > newest))?;
+        let at = time(event.created_at()?).filter(|at| newest.is_none_or(|newest| *at > newest))?;
         let (_, rest) = event.message()?.split_once("has started ")?;
         let (many, _) = rest.split_once(" tasks")?;
         Some((at, many.parse().ok()?))
@@ -337,13 +318,13 @@ fn trouble(events: &[ServiceEvent]) -> Option<(Time, String)> {
     let event = bad.next()?;
     let message = text(event);
     let message = message.split_once(") ").map_or(message.as_str(), |(_, rest)| rest);
-    let at = event.created_at().and_then(|at| u64::try_from(at.to_millis().ok()?).ok())?;
-    Some((Time(at), message.to_owned()))
+    Some((time(event.created_at()?)?, message.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_ecs::primitives::DateTime;
     use aws_sdk_ecs::types::Deployment;
 
     #[test]

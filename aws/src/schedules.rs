@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_applicationautoscaling::primitives::DateTime;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScheduledAction, ServiceNamespace};
 use shared::observation::Reading;
 use shared::ports::Clock;
@@ -10,7 +9,7 @@ use shared::scaling::Scheduled;
 use shared::time::Time;
 
 use crate::clock::SystemClock;
-use crate::count::count;
+use crate::count::{count, time};
 use crate::errors::{During, Failure};
 use crate::pace::Bucket;
 use crate::policies::LISTING;
@@ -68,14 +67,14 @@ async fn list(world: &World, calls: &mut usize) -> Result<Schedules, Failure> {
 
 /// A recurring action acts between its start and its end, where it has any.
 fn in_force(action: &ScheduledAction, now: Time) -> bool {
-    let at = |time: &DateTime| time.to_millis().ok().and_then(|at| u64::try_from(at).ok()).map(Time);
-    action.start_time().and_then(at).is_none_or(|start| start <= now)
-        && action.end_time().and_then(at).is_none_or(|end| end >= now)
+    action.start_time().and_then(time).is_none_or(|start| start <= now)
+        && action.end_time().and_then(time).is_none_or(|end| end >= now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_applicationautoscaling::primitives::DateTime;
 
     #[test]
     fn an_action_that_has_ended_or_not_begun_explains_nothing() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::World;
-use aws::round::{Checked, Known, memories, round};
+use aws::round::{Checked, Known, round};
 use serde::Serialize;
 use shared::ids::ServiceName;
 use shared::notice::tell;
@@ -103,7 +103,7 @@ struct Found {
 /// Runs the command.
 pub(crate) async fn run(args: &args::Scaling, installation: &Installation, out: Out) -> anyhow::Result<Exit> {
     if args.digest {
-        let notice = scaling::digest(&memories(&installation.table).await?, now());
+        let notice = scaling::digest(&installation.table.scaling_memories().await?, now());
         let words = tell(&notice);
         out.document(&notice.milestone, |paint| {
             let advice = if words.advice.is_empty() { String::new() } else { format!("\n\n{}", words.advice) };

@@ -5,9 +5,13 @@ use shared::ids::ServiceName;
 use shared::notice::Notice;
 use shared::ports::{HistoryEntry, StoreError};
 use shared::scaling::Memory;
+use tokio::task::JoinSet;
 
 use super::items::{self, KEPT, get_json, get_number, json, key_item, number, put, with};
 use super::{Built, Outcome, Table, built, keys, refused, told};
+
+/// So many are read at once.
+const AT_ONCE: usize = 8;
 
 impl Table {
     /// What the check remembers, and the version of it; an empty one has version 0.
@@ -18,6 +22,23 @@ impl Table {
         let Some(item) = self.get(&keys::scaling(service)).await? else { return Ok((Memory::default(), 0)) };
         items::check_format(&item)?;
         Ok((get_json(&item, "memory")?, get_number(&item, "version").unwrap_or(0)))
+    }
+
+    /// What the check remembers of every configured service.
+    ///
+    /// # Errors
+    /// As [`Table::scaling_memory`].
+    pub async fn scaling_memories(&self) -> Result<Vec<(ServiceName, Memory)>, StoreError> {
+        let mut all = Vec::new();
+        for some in self.services().await?.chunks(AT_ONCE) {
+            let mut reads = JoinSet::new();
+            for service in some {
+                let (table, service) = (self.clone(), service.clone());
+                reads.spawn(async move { table.scaling_memory(&service).await.map(|(memory, _)| (service, memory)) });
+            }
+            all.extend(reads.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(all)
     }
 
     /// Saves what the check remembers, with the news where there is some. False: another run was first, and nothing was saved.

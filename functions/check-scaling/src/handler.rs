@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws::lambda::{Unit, Wiring, emf, event as event_of};
 use aws::part::{Part, TOGETHER, parts};
-use aws::round::{Checked, Known, memories, round};
+use aws::round::{Checked, Known, round};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::ids::{IntentId, ServiceName};
@@ -164,7 +164,7 @@ async fn mend(wiring: &Wiring, service: &ServiceName, checked: &Checked, now: Ti
 /// Tells what is open over all services.
 async fn tell_digest(wiring: &Wiring) -> Result<Value, Error> {
     let now = wiring.clock.now();
-    let all = memories(&wiring.table).await?;
+    let all = wiring.table.scaling_memories().await?;
     let notice = scaling::digest(&all, now);
     let line = format!("scaling digest: {}", notice::tell(&notice).title);
     let entry = HistoryEntry { at: now, rollout: None, line, inputs: None };
