@@ -16,6 +16,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use crate::ec2::Ec2;
 use crate::errors::chain;
 
 /// Every client of the product. Reads retry as the SDK does, three attempts within five seconds; writes override that.
@@ -39,6 +40,8 @@ pub struct Clients {
     pub sns: aws_sdk_sns::Client,
     /// Secrets Manager.
     pub secrets: aws_sdk_secretsmanager::Client,
+    /// Amazon EC2.
+    pub(crate) ec2: Ec2,
     /// The region the clients speak to, where one is known.
     pub region: Option<String>,
     /// Whether the endpoint is plain HTTP.
@@ -77,6 +80,7 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
             secrets: aws_sdk_secretsmanager::Client::new(config),
+            ec2: Ec2::new(config, Web::new(plain)),
             region: config.region().map(|region| region.as_ref().to_owned()),
             plain,
         }
@@ -192,6 +196,27 @@ impl Web {
         request.set_method("POST").map_err(|error| chain(&error))?;
         request.set_uri(url).map_err(|_| "the URL is not valid".to_owned())?;
         request.headers_mut().insert("content-type", "application/json; charset=utf-8");
+        self.send(request, timeout).await
+    }
+
+    /// Posts a body with these headers, waiting `timeout` at most.
+    ///
+    /// # Errors
+    /// A sentence: no valid URL or header, no connection, no answer in time.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        headers: &[(String, String)],
+        body: String,
+        timeout: Duration,
+    ) -> Result<WebAnswer, String> {
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(|error| chain(&error))?;
+        request.set_uri(url).map_err(|_| format!("the URL {url} is not valid"))?;
+        for (name, value) in headers {
+            let put = request.headers_mut().try_insert(name.clone(), value.clone());
+            put.map_err(|_| format!("the header {name} cannot be sent"))?;
+        }
         self.send(request, timeout).await
     }
 

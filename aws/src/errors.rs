@@ -71,6 +71,19 @@ impl Failure {
         Failure { kind, call: call.to_owned(), code, message }
     }
 
+    /// What a service said whose SDK is not linked.
+    pub(crate) fn said(call: &str, code: &str, message: &str, status: u16) -> Failure {
+        let kind = kind_of(code, message, status);
+        let code = Some(code.to_owned()).filter(|code| !code.is_empty());
+        let message = if message.is_empty() { format!("HTTP {status}") } else { message.to_owned() };
+        Failure { kind, call: call.to_owned(), code, message }
+    }
+
+    /// A request that got no answer.
+    pub(crate) fn unsent(call: &str, message: String) -> Failure {
+        Failure { kind: Kind::Unreachable, call: call.to_owned(), code: None, message }
+    }
+
     /// A failure that is no answer of AWS: what was read makes no sense.
     pub(crate) fn unreadable(call: &str, message: impl Into<String>) -> Failure {
         Failure { kind: Kind::Unreadable, call: call.to_owned(), code: None, message: message.into() }

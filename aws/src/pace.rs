@@ -28,11 +28,13 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) enum Bucket {
     /// ecs:DescribeServices, with ListServices: 100, and 20 a second (ECS developer guide, API throttling).
     Services,
+    /// ecs:DescribeTaskDefinition, with ListTaskDefinitions: 50, and 20 a second (ECS developer guide, API throttling).
+    Definitions,
     /// cloudwatch:DescribeAlarms: 9 a second (CloudWatch quotas); no word of a burst.
     Alarms,
     /// The describes of Elastic Load Balancing: 40, and 10 a second (its user guide, API throttling).
     Balancers,
-    /// Application Auto Scaling, which documents no rate, and GetMetricData, of which 500 a second are more than a round has: one
+    /// Application Auto Scaling, which documents no rate, DescribeSubnets, of which a round has a few, and GetMetricData, of which 500 a second are more than a round has: one
     /// at a time, and later where AWS says so.
     Others,
 }
@@ -41,6 +43,7 @@ pub(crate) enum Bucket {
 #[derive(Debug)]
 pub(crate) struct Pace {
     services: DefaultDirectRateLimiter,
+    definitions: DefaultDirectRateLimiter,
     alarms: DefaultDirectRateLimiter,
     balancers: DefaultDirectRateLimiter,
     /// The pause before a throttled call is made again the first time.
@@ -61,6 +64,7 @@ impl Pace {
     pub(crate) fn among(many: u32) -> Pace {
         Pace {
             services: limiter(100, 20, many),
+            definitions: limiter(50, 20, many),
             alarms: limiter(9, 9, many),
             balancers: limiter(40, 10, many),
             pause: FIRST_PAUSE,
@@ -80,6 +84,7 @@ impl Pace {
     fn limiter(&self, bucket: Bucket) -> Option<&DefaultDirectRateLimiter> {
         match bucket {
             Bucket::Services => Some(&self.services),
+            Bucket::Definitions => Some(&self.definitions),
             Bucket::Alarms => Some(&self.alarms),
             Bucket::Balancers => Some(&self.balancers),
             Bucket::Others => None,

@@ -12,6 +12,7 @@ use shared::time::Time;
 
 use crate::errors::{During, Failure};
 use crate::policies;
+use crate::room;
 use crate::round::Known;
 use crate::schedules;
 use crate::store::Listed;
@@ -22,6 +23,9 @@ pub const TOGETHER: usize = 100;
 
 /// The most bytes of a message's body; SQS takes 256 KiB of body and attributes, in every region.
 const BYTES: usize = 200_000;
+
+/// So many late target groups are told to each part: a third of a message at most.
+const LATE: usize = 400;
 
 /// What one message asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,9 +59,13 @@ pub async fn parts(world: &World, listed: &[Listed], at: Time) -> (Vec<Part>, us
     let resources = listed.iter().flat_map(resources).collect();
     world.pace.begin();
     let (none, mut more) = (BTreeMap::new(), 0);
-    let ((policies, calls), scheduled) =
-        tokio::join!(policies::read(world, &resources, &none), schedules::read(world, &mut more));
-    let (known, calls) = (Known { policies, scheduled: Some(scheduled) }, calls + more);
+    let ((policies, calls), scheduled, (late, vcpus, of_account)) = tokio::join!(
+        policies::read(world, &resources, &none),
+        schedules::read(world, &mut more),
+        room::of_account(world, at)
+    );
+    let known = Known { policies, scheduled: Some(scheduled), late: Some(late), vcpus: Some(vcpus) };
+    let calls = calls + more + of_account;
     (listed.chunks(TOGETHER).flat_map(|some| fitting(some, &known, at)).collect(), calls)
 }
 
@@ -80,6 +88,10 @@ fn fitting(some: &[Listed], known: &Known, at: Time) -> Vec<Part> {
         }
         Reading::Unknown(why) => Reading::Unknown(why.clone()),
     });
+    // Whose target groups they are only the services tell. Where a message cannot hold them, each part lists them itself.
+    let few = |late: &&Reading<_>| late.known().is_none_or(|late: &BTreeMap<_, _>| late.len() <= LATE);
+    part.known.late = known.late.as_ref().filter(few).cloned();
+    part.known.vcpus.clone_from(&known.vcpus);
     if some.len() < 2 || part.body().len() <= BYTES {
         return vec![part];
     }
@@ -143,7 +155,7 @@ mod tests {
         let all: Vec<Listed> = (0..services).map(listed).collect();
         let scheduled = (0..services).map(|n| (format!("service/production/shop-{n}"), vec![Scheduled::default()]));
         let scheduled = Some(Reading::Known(scheduled.collect()));
-        fitting(&all, &Known { policies: (0..services).map(one).collect(), scheduled }, Time(7))
+        fitting(&all, &Known { policies: (0..services).map(one).collect(), scheduled, ..Known::default() }, Time(7))
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, Service, ServiceEvent};
+use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, LaunchType, Service, ServiceEvent};
 use serde::{Deserialize, Serialize};
 use shared::ids::{ServiceName, TargetGroupArn};
 use shared::observation::{Ask, Reading, ScalingReading};
 use shared::ports::{Clock, Observer, Record, Store};
-use shared::scaling::{self, Counts, Judged, Load, Memory, Policy, Role, Scheduled, Sight, Subject};
+use shared::scaling::{
+    self, Counts, HealthCheck, Judged, Load, Memory, Policy, Quota, Role, Scheduled, Sight, Subject,
+};
 use shared::time::Time;
 use tokio::task::JoinSet;
 
@@ -61,6 +63,12 @@ pub struct Known {
     /// Scheduled actions by resource; none: not known yet.
     #[serde(default)]
     pub scheduled: Option<Reading<Schedules>>,
+    /// The account's target groups that are healthy late; none: not known yet.
+    #[serde(default)]
+    pub late: Option<Reading<BTreeMap<TargetGroupArn, HealthCheck>>>,
+    /// The account's quota of Fargate; none: not known yet.
+    #[serde(default)]
+    pub vcpus: Option<Reading<Quota>>,
 }
 
 type Place = (String, String);
@@ -107,9 +115,21 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         })
     });
     let wanted: Vec<Wanted> = wanted.collect();
-    let (alarms, loads) =
-        tokio::join!(crate::policies::read_alarms(world, &policies.0), crate::load::read(world, &wanted, at));
-    round.calls = counts.1 + targets.1 + policies.1 + scheduled.1 + alarms.1 + loads.1;
+    let around = loaded.iter().flat_map(|(_, found)| {
+        let live = found.subjects.iter().filter(|subject| subject.role == Role::Live);
+        live.filter_map(|subject| {
+            let place = place(&found.record, subject);
+            let target = targets.0.get(&place).and_then(Reading::known).and_then(Option::as_ref);
+            Some((counts.0.get(&place)?.known()?.as_ref()?, target))
+        })
+    });
+    let around: Vec<(&Counts, Option<&ScalingReading>)> = around.collect();
+    let (alarms, loads, (room, of_room)) = tokio::join!(
+        crate::policies::read_alarms(world, &policies.0),
+        crate::load::read(world, &wanted, at),
+        crate::room::read(world, &around, known, at)
+    );
+    round.calls = counts.1 + targets.1 + policies.1 + scheduled.1 + alarms.1 + loads.1 + of_room;
     let places = wanted.into_iter().map(|one| (one.cluster, one.service));
     let loads: BTreeMap<Place, Load> = places.zip(loads.0).collect();
     for (service, found) in loaded {
@@ -147,6 +167,10 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
                 .filter_map(|subject| Some((subject.service.clone(), loads.get(&pick(subject).1)?.clone())))
                 .collect(),
             activities: BTreeMap::new(),
+            late: room.late.clone(),
+            subnets: room.subnets.clone(),
+            vcpus: room.vcpus.clone(),
+            sizes: room.sizes.clone(),
             region: world.clients.region.clone(),
         };
         let judge = |sight: &Sight| scaling::judge(&record.config, &record.status, &subjects, sight, &memory.past);
@@ -280,6 +304,23 @@ fn counts(service: &Service) -> Counts {
         groups: groups(service).collect(),
         turns: shifts(service) && service.load_balancers().iter().any(|one| one.advanced_configuration().is_some()),
         started: started(service),
+        subnets: subnets(service),
+        definition: service.task_definition().unwrap_or_default().to_owned(),
+        fargate: on_demand(service),
+    }
+}
+
+/// The subnets of its tasks, where they have addresses of their own.
+fn subnets(service: &Service) -> BTreeSet<String> {
+    let vpc = service.network_configuration().and_then(|network| network.awsvpc_configuration());
+    vpc.map(|vpc| vpc.subnets().iter().cloned().collect()).unwrap_or_default()
+}
+
+/// All of its tasks run on Fargate, and none of them on spot capacity, which has a quota of its own.
+fn on_demand(service: &Service) -> bool {
+    match service.capacity_provider_strategy() {
+        [] => service.launch_type() == Some(&LaunchType::Fargate),
+        all => all.iter().all(|one| one.capacity_provider() == "FARGATE"),
     }
 }
 

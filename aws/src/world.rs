@@ -8,6 +8,7 @@ use crate::clients::Clients;
 use crate::clock::Anchors;
 use crate::pace::Pace;
 use crate::requests::Balancers;
+use crate::room::Sizes;
 
 /// Reads and changes what belongs to a service. It decides nothing. Cheap to clone; clones share what they remember.
 #[derive(Clone, Debug)]
@@ -17,13 +18,15 @@ pub struct World {
     pub(crate) anchors: Arc<Anchors>,
     pub(crate) balancers: Arc<Balancers>,
     pub(crate) pace: Arc<Pace>,
+    pub(crate) sizes: Arc<Sizes>,
 }
 
 impl World {
     /// A world read and changed through these clients.
     #[must_use]
     pub fn new(clients: Clients, margins: Margins) -> World {
-        World { clients, margins, anchors: Arc::default(), balancers: Arc::default(), pace: Arc::default() }
+        let (anchors, balancers, pace, sizes) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        World { clients, margins, anchors, balancers, pace, sizes }
     }
 
     /// As the only one that checks scaling now: it takes the whole share of AWS's rates that a round has.

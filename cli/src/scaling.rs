@@ -427,8 +427,7 @@ mod tests {
             policies: [(subjects[0].service.clone(), Reading::Known(vec![policy]))].into(),
             alarms: ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into(),
             loads: [(subjects[0].service.clone(), load)].into(),
-            activities: BTreeMap::new(),
-            region: None,
+            ..Sight::default()
         };
         let judged = judge(&record.config, &record.status, &subjects, &sight, &Past::default());
         Checked { record, subjects, sight, judged, memory: Memory::default(), version: 0 }

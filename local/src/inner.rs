@@ -236,6 +236,7 @@ fn is_read(operation: &str) -> bool {
 /// The name hooks and pages know a service by.
 pub(crate) fn service_name(service: Service) -> &'static str {
     match service {
+        Service::Ec2 => "ec2",
         Service::Ecs => "ecs",
         Service::Elb => "elb",
         Service::CloudWatch => "cloudwatch",

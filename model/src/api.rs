@@ -7,6 +7,8 @@ use crate::{Manners, Millis};
 /// The services this world knows. `Sts` has GetCallerIdentity only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
+    /// Amazon EC2: its subnets.
+    Ec2,
     /// Amazon Elastic Container Service.
     Ecs,
     /// Elastic Load Balancing v2.

@@ -4,6 +4,7 @@ mod clusters;
 mod describe;
 mod lifecycle;
 mod native;
+mod places;
 mod rollout;
 mod scheduler;
 mod services;
@@ -22,7 +23,7 @@ use crate::{AwsError, Call, Manners, Millis, World};
 /// Cluster name and service name.
 pub(crate) type ServiceKey = (String, String);
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ecs {
     clusters: BTreeMap<String, Cluster>,
     pub(crate) services: BTreeMap<ServiceKey, Svc>,
@@ -34,6 +35,30 @@ pub(crate) struct Ecs {
     tasks_made: u32,
     /// The most tasks that a cluster has room for, where there is a shortage.
     room: BTreeMap<String, usize>,
+    /// The account's quota of Fargate vCPUs, on demand.
+    pub(crate) vcpus: u32,
+    /// CPU units of all tasks that are not STOPPED.
+    pub(crate) units: u64,
+}
+
+/// More than the tests need, and less than an account with much to do has.
+const VCPUS: u32 = 20_000;
+
+impl Default for Ecs {
+    fn default() -> Ecs {
+        Ecs {
+            clusters: BTreeMap::new(),
+            services: BTreeMap::new(),
+            families: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            by_ip: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            tasks_made: 0,
+            room: BTreeMap::new(),
+            vcpus: VCPUS,
+            units: 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -155,6 +180,9 @@ pub(crate) struct Task {
     /// desiredStatus is RUNNING.
     pub(crate) wanted: bool,
     zone: usize,
+    /// Where its address is, if its service says so.
+    subnet: Option<String>,
+    units: u64,
     pub(crate) ip: String,
     pub(crate) attachments: Vec<Attachment>,
     ports: Vec<u16>,

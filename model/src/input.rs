@@ -70,7 +70,7 @@ impl<'a> In<'a> {
         let code = match self.service {
             Service::Ecs | Service::Ecr | Service::SecretsManager => "InvalidParameterException",
             Service::Elb | Service::Sts => "ValidationError",
-            Service::CloudWatch => "MissingParameter",
+            Service::CloudWatch | Service::Ec2 => "MissingParameter",
             Service::AutoScaling => "ValidationException",
             Service::Sqs => "MissingParameter",
             Service::Sns => "InvalidParameter",
@@ -90,7 +90,7 @@ pub(crate) fn refuse(service: Service, message: impl Into<String>) -> AwsError {
     let code = match service {
         Service::Ecs | Service::Ecr | Service::SecretsManager => "InvalidParameterException",
         Service::Elb | Service::Sts => "ValidationError",
-        Service::CloudWatch | Service::Sqs => "InvalidParameterValue",
+        Service::CloudWatch | Service::Sqs | Service::Ec2 => "InvalidParameterValue",
         Service::AutoScaling => "ValidationException",
         Service::Sns => "InvalidParameter",
     };

@@ -8,6 +8,7 @@ mod api;
 mod autoscaling;
 mod beliefs;
 mod cloudwatch;
+mod ec2;
 mod ecr;
 mod ecs;
 mod elb;

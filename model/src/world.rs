@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::autoscaling::AutoScaling;
 use crate::cloudwatch::CloudWatch;
+use crate::ec2::Ec2;
 use crate::ecr::Ecr;
 use crate::ecs::{Ecs, ServiceKey};
 use crate::elb::Elb;
@@ -17,6 +18,7 @@ use crate::{AwsError, Call, Happening, JournalEntry, Millis, Service, Settings, 
 #[derive(Debug, Clone)]
 pub struct World {
     pub(crate) core: Core,
+    pub(crate) ec2: Ec2,
     pub(crate) ecs: Ecs,
     pub(crate) elb: Elb,
     pub(crate) cloudwatch: CloudWatch,
@@ -43,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) as_is: bool,
     /// Nothing is due before this; 0 where that is to be worked out anew.
     quiet_until: Millis,
+    /// Nothing that is due is done until this is over.
+    held: bool,
     /// How often what descriptions of an area show has changed.
     revisions: [u64; 3],
 }
@@ -121,8 +125,10 @@ impl World {
                 now: 0,
                 as_is: false,
                 quiet_until: 0,
+                held: false,
                 revisions: [0; 3],
             },
+            ec2: Ec2::default(),
             ecs: Ecs::default(),
             elb: Elb::default(),
             cloudwatch: CloudWatch::default(),
@@ -178,8 +184,17 @@ impl World {
         seen
     }
 
+    /// Does many calls at one moment: what is due before it or by them is done after the last one. To set up a large world.
+    pub fn at_once<T>(&mut self, work: impl FnOnce(&mut World) -> T) -> T {
+        self.core.held = true;
+        let done = work(self);
+        self.core.held = false;
+        done
+    }
+
     fn dispatch(&mut self, call: &Call<'_>) -> Result<Value, AwsError> {
         match call.service {
+            Service::Ec2 => self.ec2(call),
             Service::Ecs => self.ecs(call),
             Service::Elb => self.elb(call),
             Service::CloudWatch => self.cloudwatch(call),
@@ -259,7 +274,7 @@ impl World {
     }
 
     pub(crate) fn advance(&mut self, now: Millis) {
-        if now < self.core.quiet_until {
+        if now < self.core.quiet_until || self.core.held {
             return;
         }
         while let Some(at) = self.next_move().filter(|at| *at <= now) {

@@ -343,3 +343,98 @@ async fn a_full_service_is_asked_what_was_done_with_it() -> Result {
     ensure!(kinds == [FindingKind::AtMax], "{kinds:?}");
     scene.end().await
 }
+
+/// Looks until these kinds are open, and no others.
+async fn until_open(scene: &Scene, kinds: &[FindingKind]) -> Result {
+    let until = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        check(scene).await?;
+        let (memory, _) = scene.table.scaling_memory(&SERVICE.into()).await?;
+        let open: Vec<FindingKind> = memory.open.iter().map(|open| open.finding.kind()).collect();
+        if open == kinds {
+            return Ok(());
+        }
+        ensure!(tokio::time::Instant::now() < until, "{open:?} are open instead of {kinds:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_maximum_needs_is_compared_with_what_is_left() -> Result {
+    let scene = Scene::start(&[]).await?;
+    let service = format!("{SERVICE}-blue");
+    let late = json!({ "HealthCheckIntervalSeconds": 60, "HealthyThresholdCount": 10 });
+    let groups = scene.call(Service::Elb, "DescribeTargetGroups", json!({}))?;
+    let blue =
+        groups["TargetGroups"].as_array().into_iter().flatten().find(|group| group["TargetGroupName"] == "tests-blue");
+    let blue = blue.or_else(|| groups["TargetGroups"].get(0)).context("a target group")?["TargetGroupArn"].clone();
+    let checks = |doc: &Value| -> Result {
+        let mut input = doc.clone();
+        input["TargetGroupArn"] = blue.clone();
+        scene.call(Service::Elb, "ModifyTargetGroup", input).map(drop)
+    };
+    until_open(&scene, &[]).await?;
+    // Where even the largest tasks fit, their size is not asked for.
+    let sizes = scene.cloud.add_fault(Fault {
+        caller: "check-scaling".to_owned(),
+        service: "ecs".to_owned(),
+        operation: "DescribeTaskDefinition".to_owned(),
+        when: FaultWhen::ALWAYS,
+        effect: FaultEffect::AnswerLate(Duration::from_millis(1)),
+    })?;
+    let asked = || scene.cloud.faults().iter().filter(|fault| fault.id == sizes).map(|fault| fault.calls).sum::<u64>();
+    checks(&late)?;
+    until_open(&scene, &[FindingKind::LateHealthy]).await?;
+    ensure!(asked() == 0, "asked {} times", asked());
+    checks(&json!({ "HealthCheckIntervalSeconds": 5, "HealthyThresholdCount": 2 }))?;
+    until_open(&scene, &[]).await?;
+    for subnet in ["subnet-a", "subnet-b"] {
+        scene.cloud.with_world(|world| world.take_addresses(subnet, 4_091));
+    }
+    until_open(&scene, &[FindingKind::FewAddresses]).await?;
+    check(&scene).await?;
+    scene.until_told("its subnets (subnet-a, subnet-b) have 0 addresses left").await?;
+    for subnet in ["subnet-a", "subnet-b"] {
+        scene.cloud.with_world(|world| world.take_addresses(subnet, 0));
+    }
+    until_open(&scene, &[]).await?;
+    // Six more of a quarter of a vCPU.
+    target(&scene, &service, "RegisterScalableTarget", &json!({ "MaxCapacity": 8 }))?;
+    scene.cloud.with_world(|world| world.set_vcpu_quota(1));
+    until_open(&scene, &[FindingKind::VcpuQuota]).await?;
+    check(&scene).await?;
+    scene.until_told("of the account's 1 Fargate vCPUs").await?;
+    ensure!(asked() == 1, "a revision's size is asked for once: {}", asked());
+    scene.cloud.with_world(|world| world.set_vcpu_quota(1_000));
+    until_open(&scene, &[]).await?;
+    // The fourth subnet is in the zone of the first.
+    for subnet in ["subnet-c", "subnet-d"] {
+        scene.cloud.with_world(|world| world.take_addresses(subnet, 0));
+    }
+    let network = json!({ "awsvpcConfiguration": { "subnets": ["subnet-a", "subnet-d"] } });
+    let moved = json!({ "cluster": "tests", "service": service, "networkConfiguration": network });
+    scene.call(Service::Ecs, "UpdateService", moved)?;
+    until_open(&scene, &[FindingKind::OneZone]).await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subnets_that_may_not_be_described_are_told_and_nothing_is_said_of_them() -> Result {
+    let scene = Scene::start(&[]).await?;
+    until_open(&scene, &[]).await?;
+    scene.cloud.add_fault(Fault {
+        caller: "check-scaling".to_owned(),
+        service: "ec2".to_owned(),
+        operation: "DescribeSubnets".to_owned(),
+        when: FaultWhen::ALWAYS,
+        effect: FaultEffect::Deny,
+    })?;
+    until_open(&scene, &[FindingKind::Unreadable]).await?;
+    let (memory, _) = scene.table.scaling_memory(&SERVICE.into()).await?;
+    let sentence = memory.open[0].finding.to_string();
+    ensure!(sentence.contains("ec2:DescribeSubnets") && sentence.contains("UnauthorizedOperation"), "{sentence}");
+    ensure!(sentence.contains("add the permission to the role"), "{sentence}");
+    scene.cloud.clear_faults();
+    until_open(&scene, &[]).await?;
+    scene.end().await
+}

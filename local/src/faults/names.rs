@@ -172,6 +172,7 @@ const SERVICES: &[(&str, &[&str], &[&str])] = &[
         &["CreateSecret", "DeleteSecret", "DescribeSecret", "GetSecretValue", "ListSecrets", "PutSecretValue"],
     ),
     ("sts", &[], &["GetCallerIdentity"]),
+    ("ec2", &[], &["CreateSubnet", "DeleteSubnet", "DescribeSubnets"]),
     (
         "dynamodb",
         &["dynamo"],

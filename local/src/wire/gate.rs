@@ -112,6 +112,7 @@ fn throttled(service: &str) -> AwsError {
         "sqs" => ("RequestThrottled", "The request was denied due to request throttling.", 400),
         "sns" => ("Throttled", "Rate exceeded", 429),
         "cloudwatch" | "sts" => ("Throttling", "Rate exceeded", 400),
+        "ec2" => ("RequestLimitExceeded", "Request limit exceeded.", 503),
         "dynamodb" => (
             "ProvisionedThroughputExceededException",
             "The level of configured provisioned throughput was exceeded.",
@@ -127,6 +128,7 @@ fn throttled(service: &str) -> AwsError {
 fn denied(service: &str, operation: &str) -> AwsError {
     let (code, status) = match service {
         "elb" | "sns" | "cloudwatch" | "sts" => ("AccessDenied", 403),
+        "ec2" => ("UnauthorizedOperation", 403),
         "slack" => ("invalid_token", 403),
         _ => ("AccessDeniedException", 400),
     };
@@ -141,7 +143,7 @@ fn failed(service: &str) -> AwsError {
         "autoscaling" => ("InternalServiceException", 500),
         "cloudwatch" => ("InternalServiceFault", 500),
         "secretsmanager" => ("InternalServiceError", 500),
-        "sns" => ("InternalError", 500),
+        "sns" | "ec2" => ("InternalError", 500),
         "dynamodb" => ("InternalServerError", 500),
         "slack" => ("server_error", 503),
         _ => ("ServiceUnavailable", 503),

@@ -2,6 +2,7 @@
 
 mod cbor;
 mod dynamo;
+mod ec2;
 mod faults;
 mod gate;
 mod members;
@@ -120,6 +121,7 @@ fn write(told: &Told, result: Result<Value, AwsError>, id: &str) -> Response<Bod
         }
         Wire::Cbor => faults::mark_cbor(answer(200, "application/cbor", cbor::write(&out))),
         Wire::Query(namespace) => answer(200, "text/xml", xml::answer(&told.operation, namespace, &out, id)),
+        Wire::Ec2 => answer(200, "text/xml", ec2::answer(&told.operation, &out, id)),
     }
 }
 
@@ -129,6 +131,7 @@ fn refused(service: Service, wire: Wire, error: &AwsError, id: &str) -> Response
         Wire::Json(content_type) => faults::json(service, content_type, error),
         Wire::Cbor => faults::cbor(error),
         Wire::Query(namespace) => faults::xml(namespace, error, id),
+        Wire::Ec2 => answer(error.status, "text/xml", ec2::error(error, id)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which service and operation a request is for, who sent it, and its input document.
 
-use super::{cbor, faults, query};
-use crate::http::{Body, text_header};
+use super::{cbor, ec2, faults, query};
+use crate::http::{Body, answer, text_header};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response};
 use model::{AwsError, Service};
@@ -16,6 +16,8 @@ pub(super) enum Wire {
     Cbor,
     /// Form in, XML out, with its namespace.
     Query(&'static str),
+    /// EC2's form in, EC2's XML out.
+    Ec2,
 }
 
 impl Wire {
@@ -25,6 +27,7 @@ impl Wire {
             Wire::Json(_) => "json",
             Wire::Cbor => "cbor",
             Wire::Query(_) => "query",
+            Wire::Ec2 => "ec2",
         }
     }
 }
@@ -53,6 +56,7 @@ impl Refusal {
             Wire::Json(content_type) => faults::json(Service::Ecs, content_type, &self.error),
             Wire::Cbor => faults::cbor(&self.error),
             Wire::Query(namespace) => faults::xml(namespace, &self.error, id),
+            Wire::Ec2 => answer(self.error.status, "text/xml", ec2::error(&self.error, id)),
         }
     }
 }
@@ -141,6 +145,7 @@ fn form(parts: &Parts, body: &[u8], signed: &Signed) -> Result<Told, Refusal> {
     };
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, text)| text.as_str());
     let service = match (field("Version"), signed.service.as_deref()) {
+        (Some(ec2::VERSION), _) | (None, Some("ec2")) => Some(Service::Ec2),
         (Some("2015-12-01"), _) => Some(Service::Elb),
         (Some("2010-03-31"), _) => Some(Service::Sns),
         (Some("2011-06-15"), _) => Some(Service::Sts),
@@ -156,6 +161,10 @@ fn form(parts: &Parts, body: &[u8], signed: &Signed) -> Result<Told, Refusal> {
         let message = format!("{what} is not served by this local cloud");
         return Err(Refusal::new(Wire::Query(NO_NAMESPACE), "InvalidAction", message));
     };
+    if service == Service::Ec2 {
+        let (operation, input) = (operation.to_owned(), ec2::input(&fields));
+        return Ok(Told { service, operation, wire: Wire::Ec2, input });
+    }
     let namespace = match service {
         Service::Elb => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
         Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",

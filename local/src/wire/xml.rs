@@ -74,7 +74,7 @@ fn content(out: &mut String, name: &str, value: &Value) {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

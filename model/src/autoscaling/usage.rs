@@ -45,6 +45,7 @@ impl World {
         self.autoscaling.next_usage = Some((now / EVERY + 1) * EVERY);
         let keys: Vec<ServiceKey> =
             self.autoscaling.targets.keys().filter_map(|resource| super::service_key(resource)).collect();
+        self.publish_vcpus(now);
         let served = std::mem::take(&mut self.autoscaling.served);
         let (mut up, mut coming) = (BTreeMap::new(), BTreeMap::new());
         for task in self.ecs.tasks.values().filter(|task| task.wanted) {
@@ -72,6 +73,16 @@ impl World {
                 self.cloudwatch.publish(&metric, EVERY, at, Sample::of(value));
             }
         }
+    }
+
+    /// What the account uses of its quota of Fargate, on demand (ECS developer guide, Fargate usage metrics).
+    fn publish_vcpus(&mut self, now: Millis) {
+        let dimension = |(name, value): (&str, &str)| json!({ "Name": name, "Value": value });
+        let all = [("Class", "Standard/OnDemand"), ("Resource", "vCPU"), ("Service", "Fargate"), ("Type", "Resource")];
+        let metric =
+            json!({ "Namespace": "AWS/Usage", "MetricName": "ResourceCount", "Dimensions": all.map(dimension) });
+        let used = self.ecs.units as f64 / 1_024.0;
+        self.cloudwatch.publish(&metric, EVERY, now.saturating_sub(EVERY), Sample::of(used));
     }
 
     /// What Container Insights tells of a service, where its cluster has them.

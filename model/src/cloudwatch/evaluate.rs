@@ -206,7 +206,7 @@ impl World {
                 places.map(slot).collect()
             }
             Source::Math { queries, returned } => {
-                let span = Span { start, end, now, delay };
+                let span = Span { start, end, now, delay, quota: self.ecs.vcpus.into() };
                 let points = self.cloudwatch.run(queries, span).ok().and_then(|mut all| all.remove(returned));
                 let points = points.unwrap_or_default();
                 places.map(|at| Slot { at, value: points.get(&at).copied(), samples: 0.0 }).collect()

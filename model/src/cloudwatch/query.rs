@@ -22,8 +22,19 @@ pub(super) struct Query {
 
 #[derive(Debug, Clone)]
 enum What {
-    Stat { key: MetricKey, statistic: String, period: Millis },
-    Math { expression: Expression, period: Option<Millis> },
+    Stat {
+        key: MetricKey,
+        statistic: String,
+        period: Millis,
+    },
+    Math {
+        expression: Expression,
+        period: Option<Millis>,
+    },
+    /// `SERVICE_QUOTA(id)`: the quota that a metric of AWS/Usage is counted against.
+    Quota {
+        of: String,
+    },
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {
@@ -37,7 +48,12 @@ pub(super) struct Span {
     pub(super) end: Millis,
     pub(super) now: Millis,
     pub(super) delay: Millis,
+    /// The account's quota of what AWS/Usage counts: there is one such metric in this world.
+    pub(super) quota: f64,
 }
+
+/// How that metric math is written.
+const QUOTA: &str = "SERVICE_QUOTA(";
 
 /// Reads `MetricDataQueries` or an alarm's `Metrics`.
 pub(super) fn parse(list: &[Value]) -> Result<Vec<Query>, AwsError> {
@@ -53,6 +69,10 @@ pub(super) fn parse(list: &[Value]) -> Result<Vec<Query>, AwsError> {
         }
         let stat = &query["MetricStat"];
         let what = match query["Expression"].as_str() {
+            Some(text) if text.starts_with(QUOTA) => {
+                let of = text[QUOTA.len()..].strip_suffix(')').unwrap_or_default().trim();
+                What::Quota { of: of.to_owned() }
+            }
             Some(text) => What::Math {
                 expression: Expression::parse(text)
                     .map_err(|error| invalid(format!("Error in expression '{id}': {error}")))?,
@@ -84,6 +104,7 @@ pub(super) fn grid(queries: &[Query]) -> Millis {
     let periods = queries.iter().filter_map(|query| match &query.what {
         What::Stat { period, .. } => Some(*period),
         What::Math { period, .. } => *period,
+        What::Quota { .. } => None,
     });
     periods.min().unwrap_or(60_000)
 }
@@ -112,12 +133,24 @@ impl CloudWatch {
                 done.insert(query.id.clone(), self.points(key, statistic, *period, span));
             }
         }
+        for query in queries {
+            let What::Quota { of } = &query.what else { continue };
+            let usage = queries.iter().find(|query| query.id == *of);
+            let counted = usage.is_some_and(|usage| match &usage.what {
+                What::Stat { key, .. } => key.namespace == "AWS/Usage",
+                What::Math { .. } | What::Quota { .. } => false,
+            });
+            let points = done.get(of).filter(|_| counted);
+            let points =
+                points.ok_or_else(|| invalid(format!("Error in expression '{}': no usage metric", query.id)))?;
+            done.insert(query.id.clone(), points.keys().map(|at| (*at, span.quota)).collect());
+        }
         // Expressions may name one another in any order.
         let mut waiting: Vec<(&Query, &Expression)> = queries
             .iter()
             .filter_map(|query| match &query.what {
                 What::Math { expression, .. } => Some((query, expression)),
-                What::Stat { .. } => None,
+                What::Stat { .. } | What::Quota { .. } => None,
             })
             .collect();
         while !waiting.is_empty() {
@@ -154,7 +187,8 @@ impl World {
         if start >= end {
             return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
         }
-        let span = Span { start, end, now: call.now, delay: self.core.settings.datapoint_delay() };
+        let (delay, quota) = (self.core.settings.datapoint_delay(), self.ecs.vcpus.into());
+        let span = Span { start, end, now: call.now, delay, quota };
         let points = self.cloudwatch.run(&queries, span)?;
         let newest_first = input.opt_str("ScanBy") != Some("TimestampAscending");
         let results: Vec<Value> = queries

@@ -7,7 +7,7 @@ use crate::world::Area;
 use crate::{Happening, Manners, Millis, TaskPlan, World};
 
 impl World {
-    /// Starts a task of one of a service's deployments; returns its id.
+    /// Starts a task of one of a service's deployments, in this zone unless its subnets say where; returns its id.
     pub(super) fn start_task(
         &mut self,
         key: &ServiceKey,
@@ -15,6 +15,7 @@ impl World {
         zone: usize,
         now: Millis,
     ) -> Option<String> {
+        let (subnet, zone) = self.next_subnet(key).map_or((None, zone), |(subnet, zone)| (Some(subnet), zone));
         let service = self.ecs.services.get(key)?;
         let own = service.deployments.iter().find(|own| own.id == deployment);
         let definition = own.map_or(&service.task_definition, |own| &own.task_definition).clone();
@@ -45,7 +46,7 @@ impl World {
         let n = self.ecs.tasks_made;
         self.ecs.tasks_made += 1;
         let ip = format!("127.{}.{}.{}", 1 + n / 65_024 % 250, n / 254 % 256, n % 254 + 1);
-        let account = &self.core.settings.account;
+        let (account, units) = (&self.core.settings.account, self.units(&definition));
         let task = Task {
             arn: format!("arn:aws:ecs:{region}:{account}:task/{}/{id}", key.0),
             id: id.clone(),
@@ -56,6 +57,8 @@ impl World {
             status: TaskStatus::Provisioning,
             wanted: true,
             zone,
+            subnet,
+            units,
             ip: ip.clone(),
             attachments,
             ports,
@@ -73,6 +76,10 @@ impl World {
             next: Some(now + self.core.settings.ecs.provisioning),
             answered: 0,
         };
+        self.ecs.units += units;
+        if let Some(subnet) = &task.subnet {
+            self.ec2.hold(subnet, true);
+        }
         self.ecs.by_ip.insert(ip, id.clone());
         self.ecs.tasks.insert(id.clone(), task);
         self.task_event(&id, now);
@@ -217,6 +224,10 @@ impl World {
         if served {
             task.exit_code.get_or_insert(0);
             self.core.out.push(Happening::StopTask { task_id: id.to_owned() });
+        }
+        self.ecs.units = self.ecs.units.saturating_sub(task.units);
+        if let Some(subnet) = &task.subnet {
+            self.ec2.hold(subnet, false);
         }
         self.ecs.by_ip.remove(&ip);
         self.task_event(id, now);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::places::Lack;
 use super::{Rollout, ServiceKey, ServiceStatus, Task, TaskStatus};
 use crate::elb::HealthState;
 use crate::{Millis, World, time};
@@ -131,9 +132,9 @@ impl World {
                 service.wake(not_before);
             }
         }
-        let placed = starts.min(self.room(&key.0));
+        let (placed, lack) = self.placeable(key, starts, true);
         if placed < starts {
-            self.not_placed(key, now);
+            self.not_placed(key, lack, now);
             starts = placed;
         }
         let mut zones: Vec<usize> = views.iter().filter(|v| v.live).map(|v| v.zone).collect();
@@ -157,13 +158,6 @@ impl World {
         self.settle_service(key, &views, desired, !stops.is_empty() || !started.is_empty(), now);
     }
 
-    /// How many more tasks the cluster has room for.
-    fn room(&self, cluster: &str) -> usize {
-        let Some(most) = self.ecs.room.get(cluster) else { return usize::MAX };
-        let there = |task: &&Task| task.service.0 == cluster && task.status != TaskStatus::Stopped;
-        most.saturating_sub(self.ecs.tasks.values().filter(there).count())
-    }
-
     /// There is a shortage of capacity: the cluster has room for so many tasks and no more, or for any number again.
     pub fn limit_tasks(&mut self, cluster: &str, most: Option<usize>, now: Millis) {
         match most {
@@ -177,13 +171,11 @@ impl World {
     }
 
     /// A task could not be placed: told as ECS tells it (once until something else is told), and tried again.
-    fn not_placed(&mut self, key: &ServiceKey, now: Millis) {
+    pub(super) fn not_placed(&mut self, key: &ServiceKey, lack: Lack, now: Millis) {
         let (id, again) = (self.core.ids.uuid(), now + self.core.settings.ecs.replace_delay);
         let Some(service) = self.ecs.services.get_mut(key) else { return };
         service.wake(again);
-        let what = "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in \
-                    a different availability zone. For more information, see the Troubleshooting section of the Amazon ECS \
-                    Developer Guide.";
+        let what = lack.words();
         let told = |event: &Value| event["message"].as_str().is_some_and(|message| message.ends_with(what));
         if service.events.front().is_some_and(told) {
             return;

@@ -131,6 +131,14 @@ impl World {
         Ok(())
     }
 
+    /// The subnets of a service's document are there from now on.
+    fn name_subnets(&mut self, doc: &Map<String, Value>, region: &str) {
+        let named = doc.get("networkConfiguration").map(|network| &network["awsvpcConfiguration"]["subnets"]);
+        for id in named.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            self.ec2.name(id, region);
+        }
+    }
+
     pub(super) fn create_service(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
         let cluster = self.cluster_name(input.opt_str("cluster"))?;
         let name = input.str("serviceName")?.to_owned();
@@ -172,6 +180,7 @@ impl World {
             return Err(invalid("A service can have at most 5 target groups."));
         }
         self.check_attachments(&attached, &task_definition)?;
+        self.name_subnets(&doc, call.region);
         for (member, default) in [
             ("loadBalancers", json!([])),
             ("serviceRegistries", json!([])),
@@ -274,6 +283,7 @@ impl World {
             };
         }
         self.check_attachments(&attachments(&doc), &task_definition)?;
+        self.name_subnets(&doc, call.region);
         let due = call.now + self.core.settings.ecs.scheduler_delay;
         // Two quick writes: the reads are as far behind as after one.
         let shown = (!self.core.settings.beliefs.services_read_back_at_once).then(|| {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ServiceStatus, Task, TaskStatus, invalid, short};
+use crate::ec2::zone_name;
 use crate::error::Answer;
 use crate::input::{In, page};
 use crate::{Call, Millis, World, time};
@@ -46,14 +47,15 @@ impl World {
                 doc
             })
             .collect();
+        let subnet = task.subnet.iter().map(|id| json!({ "name": "subnetId", "value": id }));
         let mut doc = json!({
             "attachments": [{
                 "id": attachment, "type": "eni",
                 "status": if ended { "DELETED" } else { "ATTACHED" },
-                "details": [{ "name": "privateIPv4Address", "value": task.ip }],
+                "details": subnet.chain([json!({ "name": "privateIPv4Address", "value": task.ip })]).collect::<Vec<_>>(),
             }],
             "attributes": [{ "name": "ecs.cpu-architecture", "value": "arm64" }],
-            "availabilityZone": format!("{}{}", task.region, ["a", "b", "c"][task.zone % 3]),
+            "availabilityZone": zone_name(&task.region, task.zone),
             "clusterArn": self.cluster_arn(cluster),
             "containers": containers,
             "cpu": member("cpu").unwrap_or("256"),

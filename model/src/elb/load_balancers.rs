@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::attributes::{self, OF_LOAD_BALANCERS};
 use super::tags::{attribute_list, lay_over};
 use super::{LoadBalancer, not_found, validation};
+use crate::ec2::zone_name;
 use crate::error::Answer;
 use crate::input::{In, page};
 use crate::{AwsError, Call, World, time};
@@ -29,8 +30,8 @@ impl World {
         let arn = format!("arn:aws:elasticloadbalancing:{}:{account}:loadbalancer/{suffix}", call.region);
         let mut zones: Vec<Value> = Vec::new();
         let mapped = input.list("SubnetMappings").iter().filter_map(|mapping| mapping["SubnetId"].as_str());
-        for (place, subnet) in input.strs("Subnets").into_iter().chain(mapped).enumerate() {
-            let zone = format!("{}{}", call.region, ["a", "b", "c"][place % 3]);
+        for subnet in input.strs("Subnets").into_iter().chain(mapped) {
+            let zone = zone_name(call.region, self.ec2.name(subnet, call.region));
             zones.push(json!({ "ZoneName": zone, "SubnetId": subnet, "LoadBalancerAddresses": [] }));
         }
         if zones.len() < 2 {

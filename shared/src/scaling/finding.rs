@@ -94,6 +94,10 @@ kinds! {
     ScalingFails "scalingFails" "Application Auto Scaling cannot set the count.";
     OutOfStep "outOfStep" "While a rollout moves traffic, the other side is smaller than the live one, or one of them may be scaled in.";
     OtherRegion "otherRegion" "The configuration names another region.";
+    LateHealthy "lateHealthy" "Health checks take longer to call a target healthy than a scale-out is given.";
+    FewAddresses "fewAddresses" "The subnets have fewer addresses left than the maximum needs.";
+    OneZone "oneZone" "All of its subnets are in one zone.";
+    VcpuQuota "vcpuQuota" "The account's Fargate quota leaves less than the maximum needs.";
 }
 
 impl FindingKind {
@@ -126,6 +130,10 @@ impl FindingKind {
             | FindingKind::LongCooldown
             | FindingKind::ScalingFails
             | FindingKind::OtherRegion
+            | FindingKind::LateHealthy
+            | FindingKind::FewAddresses
+            | FindingKind::OneZone
+            | FindingKind::VcpuQuota
             | FindingKind::SlowScaleOut => Span(0),
         }
     }
@@ -157,6 +165,10 @@ impl FindingKind {
             | FindingKind::MixedPolicies
             | FindingKind::ScalingFails
             | FindingKind::OtherRegion
+            | FindingKind::LateHealthy
+            | FindingKind::FewAddresses
+            | FindingKind::OneZone
+            | FindingKind::VcpuQuota
             | FindingKind::MemoryNearLimit => None,
         }
     }

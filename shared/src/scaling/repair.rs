@@ -169,6 +169,10 @@ pub fn repair(
             | What::LongCooldown { .. }
             | What::ScalingFails { .. }
             | What::OutOfStep { .. }
+            | What::LateHealthy { .. }
+            | What::FewAddresses { .. }
+            | What::OneZone { .. }
+            | What::VcpuQuota { .. }
             | What::OtherRegion { .. } => {}
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activity, Load, Policy, PolicyAlarm, Role, Scheduled};
+use super::{Activity, HealthCheck, Load, Policy, PolicyAlarm, Quota, Role, Scheduled, Subnet};
 use crate::config::ServiceConfig;
 use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading, ScalingReading};
@@ -45,10 +45,19 @@ pub struct Counts {
     /// Tasks that were started since the last deployment ended, as its events tell, the newest first: when, and how many.
     #[serde(default)]
     pub started: Vec<(Time, u32)>,
+    /// The subnets of its tasks, by id; none: they have no addresses of their own.
+    #[serde(default)]
+    pub subnets: BTreeSet<String>,
+    /// Its task definition's revision, by ARN.
+    #[serde(default)]
+    pub definition: String,
+    /// All of its tasks run on Fargate, on demand.
+    #[serde(default)]
+    pub fargate: bool,
 }
 
 /// What was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sight {
     /// When.
@@ -73,6 +82,18 @@ pub struct Sight {
     /// first; what is not there was not read.
     #[serde(default)]
     pub activities: BTreeMap<String, Reading<Vec<Activity>>>,
+    /// The account's target groups whose health checks are [late](HealthCheck::late); none: they were not read.
+    #[serde(default)]
+    pub late: Option<Reading<BTreeMap<TargetGroupArn, HealthCheck>>>,
+    /// Subnets by id; none: there is none of this id. What is not there was not read.
+    #[serde(default)]
+    pub subnets: BTreeMap<String, Reading<Option<Subnet>>>,
+    /// The account's Fargate; none: it was not read.
+    #[serde(default)]
+    pub vcpus: Option<Reading<Quota>>,
+    /// CPU units of a task, by its definition's revision, where that matters ([`wants_size`](super::wants_size)).
+    #[serde(default)]
+    pub sizes: BTreeMap<String, Reading<u32>>,
     /// The region that all this was read in; none: it is not known.
     #[serde(default)]
     pub region: Option<String>,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Differs, Finding, FindingKind, Level, Metric, Severity, Trouble};
+use crate::ids::TargetGroupArn;
 use crate::observation::Suspended;
 use crate::time::Time;
 
@@ -195,6 +196,40 @@ pub enum What {
         /// The region that Flipback runs in.
         here: String,
     },
+    /// See [`FindingKind::LateHealthy`].
+    LateHealthy {
+        /// The target group.
+        group: TargetGroupArn,
+        /// Seconds from one check to the next.
+        interval: u32,
+        /// So many must pass in a row.
+        threshold: u32,
+    },
+    /// See [`FindingKind::FewAddresses`].
+    FewAddresses {
+        /// By id.
+        subnets: Vec<String>,
+        /// Addresses that are left in all of them.
+        free: u32,
+        /// By so many tasks the service may grow.
+        more: u32,
+    },
+    /// See [`FindingKind::OneZone`].
+    OneZone {
+        /// Its name.
+        zone: String,
+    },
+    /// See [`FindingKind::VcpuQuota`].
+    VcpuQuota {
+        /// By so many tasks the service may grow.
+        more: u32,
+        /// CPU units of those.
+        units: u64,
+        /// The account's quota, in CPU units.
+        limit: u64,
+        /// What is used of it.
+        used: u64,
+    },
 }
 
 impl Finding {
@@ -228,6 +263,10 @@ impl Finding {
             What::ScalingFails { .. } => FindingKind::ScalingFails,
             What::OutOfStep { .. } => FindingKind::OutOfStep,
             What::OtherRegion { .. } => FindingKind::OtherRegion,
+            What::LateHealthy { .. } => FindingKind::LateHealthy,
+            What::FewAddresses { .. } => FindingKind::FewAddresses,
+            What::OneZone { .. } => FindingKind::OneZone,
+            What::VcpuQuota { .. } => FindingKind::VcpuQuota,
         }
     }
 
@@ -241,6 +280,8 @@ impl Finding {
             What::RunningBelowDesired { running: 0, .. } => Severity::Critical,
             What::Suspended { flags } if flags.scale_out => Severity::Critical,
             What::AtMax { above: Some(_), .. } | What::AtMax { refused: Some(_), .. } => Severity::Critical,
+            What::FewAddresses { free: 0, .. } => Severity::Critical,
+            What::VcpuQuota { limit, used, .. } if used >= limit => Severity::Critical,
             What::UnhealthyTargets { unhealthy, running } if unhealthy >= running => Severity::Critical,
             What::Unreadable { .. }
             | What::NoScalableTarget
@@ -260,8 +301,14 @@ impl Finding {
             | What::TasksReplaced { .. }
             | What::LongCooldown { .. }
             | What::OutOfStep { .. }
+            | What::FewAddresses { .. }
+            | What::OneZone { .. }
+            | What::VcpuQuota { .. }
             | What::DrainedGroup { .. } => Severity::Warning,
-            What::BelowMin { .. } | What::IdleNotAtRest { .. } | What::MixedPolicies { .. } => Severity::Info,
+            What::BelowMin { .. }
+            | What::IdleNotAtRest { .. }
+            | What::MixedPolicies { .. }
+            | What::LateHealthy { .. } => Severity::Info,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AlarmTrouble, Finding, Metric, What};
+use super::{AlarmTrouble, Finding, Metric, VCPU, What};
 use crate::observation::Suspended;
 
 impl Finding {
@@ -73,6 +73,24 @@ impl Finding {
             What::OtherRegion { .. } => {
                 "apply the file to the Flipback of that region, or name this region's resources in it".to_owned()
             }
+            What::LateHealthy { group, .. } => format!(
+                "aws elbv2 modify-target-group --target-group-arn {group} --health-check-interval-seconds 10 \
+                 --healthy-threshold-count 2 (in force at once, without a deployment)"
+            ),
+            What::FewAddresses { .. } => format!(
+                "add subnets with free addresses: aws ecs update-service --cluster {cluster} --service {} --network-configuration \
+                 'awsvpcConfiguration={{subnets=[...],securityGroups=[...]}}', which starts a deployment; or free some of these",
+                self.service
+            ),
+            What::OneZone { .. } => format!(
+                "add a subnet of another zone that the load balancer has too: aws ecs update-service --cluster {cluster} --service {} \
+                 --network-configuration 'awsvpcConfiguration={{subnets=[...],securityGroups=[...]}}', which starts a deployment",
+                self.service
+            ),
+            What::VcpuQuota { units, used, .. } => format!(
+                "aws service-quotas request-service-quota-increase --service-code fargate --quota-code L-3032A538 --desired-value {}",
+                ((units + used) * 5 / 4).div_ceil(VCPU)
+            ),
             What::AtMax { max, .. } => {
                 format!("raise the maximum: {}", register(&format!("--max-capacity {}", max * 2)))
             }
@@ -150,6 +168,11 @@ impl Finding {
             ),
         }
     }
+}
+
+/// CPU units as vCPUs.
+fn vcpus(units: u64) -> f64 {
+    units as f64 / VCPU as f64
 }
 
 impl fmt::Display for Suspended {
@@ -264,6 +287,27 @@ impl fmt::Display for Finding {
             What::OtherRegion { named, here } => {
                 write!(f, "the configuration names {named}, and Flipback runs in {here}: nothing of it can be checked")
             }
+            What::LateHealthy { group, interval, threshold } => write!(
+                f,
+                "{service}: {group} calls a target healthy after {threshold} checks, {interval} seconds apart: it may take {} seconds \
+                 until a task is of use",
+                interval.saturating_mul(*threshold)
+            ),
+            What::FewAddresses { subnets, free, more } => write!(
+                f,
+                "{service} may grow by {more} tasks, and its subnets ({}) have {free} addresses left",
+                subnets.join(", ")
+            ),
+            What::OneZone { zone } => {
+                write!(f, "{service} has subnets in {zone} only: with the zone all of its tasks are gone")
+            }
+            What::VcpuQuota { more, units, limit, used } => write!(
+                f,
+                "{service} may grow by {more} tasks of {} vCPUs in all, and {} are left of the account's {} Fargate vCPUs",
+                vcpus(*units),
+                vcpus(limit.saturating_sub(*used)),
+                vcpus(*limit)
+            ),
             What::MemoryNearLimit { percent } => write!(f, "a task of {service} uses {percent} % of its memory"),
             What::UnhealthyTargets { unhealthy, running } => {
                 write!(f, "{service}: {unhealthy} targets fail their health checks, {running} tasks run")

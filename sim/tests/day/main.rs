@@ -23,12 +23,16 @@ const SERVICES: usize = 40;
 const CLUSTER: &str = "production";
 /// A cluster without room for more than two tasks.
 const CRAMPED: &str = "cramped";
+/// The subnets of a service that others fill.
+const FULL: [&str; 2] = ["subnet-full-a", "subnet-full-b"];
 
 struct Day {
     world: World,
     now: Millis,
     configs: Vec<ServiceConfig>,
     memories: Vec<Memory>,
+    /// A service's target group.
+    group: String,
     /// Reads of these fail.
     unreadable: BTreeSet<usize>,
     /// What was told to open and to close: service, kind, severity, when.
@@ -94,6 +98,7 @@ impl Day {
             now: START,
             configs: (0..SERVICES).map(config).collect(),
             memories: vec![Memory::default(); SERVICES],
+            group: String::new(),
             unreadable: BTreeSet::new(),
             opened: Vec::new(),
             closed: Vec::new(),
@@ -106,15 +111,31 @@ impl Day {
         let manifest = json!({ "schemaVersion": 2, "annotations": {} }).to_string();
         let image = json!({ "repositoryName": "shop", "imageManifest": manifest, "imageTag": "v1" });
         day.call(Service::Ecr, "PutImage", image);
-        let container = json!({ "name": "app", "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:v1" });
-        day.call(
-            Service::Ecs,
-            "RegisterTaskDefinition",
-            json!({ "family": "shop", "containerDefinitions": [container] }),
-        );
+        let container = json!({ "name": "app", "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:v1",
+            "portMappings": [{ "containerPort": 80 }] });
+        for (family, cpu) in [("shop", "256"), ("large", "16384")] {
+            let input = json!({ "family": family, "cpu": cpu, "memory": "32768", "containerDefinitions": [container] });
+            day.call(Service::Ecs, "RegisterTaskDefinition", input);
+        }
+        // The first and the fourth are in the same zone.
+        let subnets = ["subnet-a", "subnet-b", "subnet-c", "subnet-d"];
+        let balancer = day.call(Service::Elb, "CreateLoadBalancer", json!({ "Name": "shop", "Subnets": subnets }));
+        let group = json!({ "Name": "late", "Protocol": "HTTP", "Port": 80, "VpcId": "vpc-1", "TargetType": "ip",
+            "HealthyThresholdCount": 10 });
+        day.group = text(&day.call(Service::Elb, "CreateTargetGroup", group)["TargetGroups"][0]["TargetGroupArn"]);
+        let forward = json!([{ "Type": "forward", "TargetGroupArn": day.group }]);
+        let listener = json!({ "LoadBalancerArn": balancer["LoadBalancers"][0]["LoadBalancerArn"], "Protocol": "HTTP", "Port": 80,
+            "DefaultActions": forward });
+        day.call(Service::Elb, "CreateListener", listener);
         for n in 0..SERVICES {
-            let input =
-                json!({ "cluster": cluster(n), "serviceName": name(n), "taskDefinition": "shop:1", "desiredCount": 2 });
+            let family = if n == Plant::Quota as usize { "large" } else { "shop" };
+            let own = if n == Plant::Addresses as usize { FULL } else { ["subnet-a", "subnet-b"] };
+            let mut input = json!({ "cluster": cluster(n), "serviceName": name(n), "taskDefinition": family, "desiredCount": 2,
+                "launchType": "FARGATE", "networkConfiguration": { "awsvpcConfiguration": { "subnets": own } } });
+            if n == Plant::Late as usize {
+                input["loadBalancers"] =
+                    json!([{ "targetGroupArn": day.group, "containerName": "app", "containerPort": 80 }]);
+            }
             day.call(Service::Ecs, "CreateService", input);
             day.scaling("RegisterScalableTarget", target(n, json!({ "MinCapacity": 2, "MaxCapacity": 10 })));
             day.scaling("PutScalingPolicy", tracking(n, 70.0));
@@ -135,6 +156,25 @@ impl Day {
     fn desired(&mut self, n: usize, count: u32) {
         let input = json!({ "cluster": cluster(n), "service": name(n), "desiredCount": count });
         self.call(Service::Ecs, "UpdateService", input);
+    }
+
+    /// Others have so many addresses of its subnets.
+    fn fill(&mut self, taken: u32) {
+        for subnet in FULL {
+            self.world.take_addresses(subnet, taken);
+        }
+    }
+
+    fn move_to(&mut self, n: usize, subnets: &[&str]) {
+        let network = json!({ "awsvpcConfiguration": { "subnets": subnets } });
+        let input = json!({ "cluster": cluster(n), "service": name(n), "networkConfiguration": network });
+        self.call(Service::Ecs, "UpdateService", input);
+    }
+
+    /// Its target group checks as often as that.
+    fn checks(&mut self, seconds: u32) {
+        let input = json!({ "TargetGroupArn": self.group, "HealthCheckIntervalSeconds": seconds });
+        self.call(Service::Elb, "ModifyTargetGroup", input);
     }
 
     /// Does this with the alarm that scales a service out.
@@ -217,7 +257,7 @@ impl Day {
             }
         }
         let at = Time(self.now);
-        let loads = self.loads();
+        let (loads, room) = (self.loads(), self.room());
         for (n, load) in loads.into_iter().enumerate() {
             let (service, broken) = (name(n), self.unreadable.contains(&n));
             let failed = || "AccessDeniedException".to_owned();
@@ -238,8 +278,8 @@ impl Day {
                 scheduled: [(service.clone(), Reading::Known(Vec::new()))].into(),
                 policies: [(service.clone(), Reading::Known(own))].into(),
                 loads: [(service.clone(), load)].into(),
-                activities: BTreeMap::new(),
                 region: Some("us-east-1".to_owned()),
+                ..room.clone()
             };
             let (config, status) = (&self.configs[n], Status::default());
             let subjects = subjects(config, &status, None).expect("native");
@@ -264,6 +304,31 @@ impl Day {
             let now = self.now;
             self.opened.extend(news.opened.iter().map(|open| (n, open.finding.kind(), open.severity(at), now)));
             self.closed.extend(news.closed.iter().map(|open| (n, open.finding.kind(), now)));
+        }
+    }
+
+    /// What is around all of them.
+    fn room(&mut self) -> Sight {
+        let groups = self.call(Service::Elb, "DescribeTargetGroups", json!({}));
+        let late = groups["TargetGroups"].as_array().into_iter().flatten().filter_map(read::late).collect();
+        let subnets = self.call(Service::Ec2, "DescribeSubnets", json!({}));
+        let subnets = subnets["Subnets"].as_array().into_iter().flatten().map(read::subnet).collect();
+        let (from, until) = window(Time(self.now), &Margins::default());
+        let input = json!({ "MetricDataQueries": read::quota_queries(), "StartTime": from.to_string(), "EndTime": until.to_string() });
+        let answer = self.call(Service::CloudWatch, "GetMetricData", input);
+        let mut sizes = BTreeMap::new();
+        for family in ["shop", "large"] {
+            let answer = self.call(Service::Ecs, "DescribeTaskDefinition", json!({ "taskDefinition": family }));
+            let definition = &answer["taskDefinition"];
+            let size = definition["cpu"].as_str().and_then(|cpu| cpu.parse().ok()).expect("a size");
+            sizes.insert(text(&definition["taskDefinitionArn"]), Reading::Known(size));
+        }
+        Sight {
+            late: Some(Reading::Known(late)),
+            subnets,
+            vcpus: Some(read::quota(&answer)),
+            sizes,
+            ..Sight::default()
         }
     }
 
@@ -307,6 +372,7 @@ fn a_day_of_load_finds_what_was_planted_within_two_looks_and_nothing_else() {
     for look in 0..(24 * 60 / 5) {
         day.now = START + LOOK.0 * (look + 1);
         day.world.tick(day.now);
+        day.world.answer_probes(day.now);
         day.load();
         for (n, plant) in PLANTS.into_iter().enumerate() {
             assert_eq!(plant as usize, n);

@@ -33,9 +33,13 @@ pub(crate) enum Plant {
     Replaced,
     Cooldown,
     Fails,
+    Addresses,
+    Zone,
+    Late,
+    Quota,
 }
 
-pub(crate) const PLANTS: [Plant; 23] = [
+pub(crate) const PLANTS: [Plant; 27] = [
     Plant::NoTarget,
     Plant::OtherBounds,
     Plant::OtherTarget,
@@ -59,6 +63,10 @@ pub(crate) const PLANTS: [Plant; 23] = [
     Plant::Replaced,
     Plant::Cooldown,
     Plant::Fails,
+    Plant::Addresses,
+    Plant::Zone,
+    Plant::Late,
+    Plant::Quota,
 ];
 
 impl Plant {
@@ -96,6 +104,11 @@ impl Plant {
             Plant::Cooldown => (Kind::LongCooldown, Span::mins(15)),
             // What wants to grow is asked why it does not.
             Plant::Fails => (Kind::ScalingFails, Span::mins(20)),
+            Plant::Addresses => now(Kind::FewAddresses),
+            // Its tasks are deployed there first.
+            Plant::Zone => (Kind::OneZone, Span::mins(5)),
+            Plant::Late => now(Kind::LateHealthy),
+            Plant::Quota => (Kind::VcpuQuota, Span::mins(5)),
         }
     }
 
@@ -108,6 +121,8 @@ impl Plant {
             Plant::Replaced => Span::mins(60),
             // CloudWatch has it some minutes later, and its tasks must start.
             Plant::Cooldown | Plant::Fails => Span::mins(15),
+            // CloudWatch tells the quota with the usage, some minutes later.
+            Plant::Quota => Span::mins(5),
             _ => Span(0),
         }
     }
@@ -170,6 +185,11 @@ impl Plant {
             Plant::Replaced => {}
             Plant::Cooldown => day.scaling("PutScalingPolicy", waiting(n, 3_600)),
             Plant::Fails => day.world.fail_scaling(CLUSTER, &name(n), Some("the role may not update the service")),
+            Plant::Addresses => day.fill(4_091),
+            Plant::Zone => day.move_to(n, &["subnet-a", "subnet-d"]),
+            Plant::Late => day.checks(60),
+            // Enough for all the others, whose tasks have a quarter of a vCPU.
+            Plant::Quota => day.world.set_vcpu_quota(200),
         }
     }
 
@@ -198,6 +218,10 @@ impl Plant {
             Plant::Replaced => {}
             Plant::Cooldown => day.scaling("PutScalingPolicy", tracking(n, 70.0)),
             Plant::Fails => day.world.fail_scaling(CLUSTER, &name(n), None),
+            Plant::Addresses => day.fill(0),
+            Plant::Zone => day.move_to(n, &["subnet-a", "subnet-b"]),
+            Plant::Late => day.checks(30),
+            Plant::Quota => day.world.set_vcpu_quota(2_000),
             Plant::NoTarget
             | Plant::MinIsMax
             | Plant::MinZero

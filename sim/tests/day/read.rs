@@ -1,8 +1,11 @@
 //! From AWS's answers to what the check reads, as the real adapter does it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use shared::ids::TargetGroupArn;
 use shared::observation::{AlarmState, Reading, ScalingReading, Suspended};
-use shared::scaling::{Activity, Counts, Level, Load, Metric, Moves, Point, Policy, PolicyAlarm};
+use shared::scaling::{
+    Activity, Counts, HealthCheck, Level, Load, Metric, Moves, Point, Policy, PolicyAlarm, Quota, Subnet, VCPU,
+};
 use shared::time::Time;
 
 pub(crate) fn text(value: &Value) -> String {
@@ -25,7 +28,48 @@ pub(crate) fn counts(service: &Value) -> Counts {
         pending: number(&service["pendingCount"]),
         deploying: deployments > 1 || service["deployments"][0]["rolloutState"] == "IN_PROGRESS",
         started: started(service),
+        groups: texts(&service["loadBalancers"], |one| text(&one["targetGroupArn"]))
+            .map(|arn| arn.as_str().into())
+            .collect(),
+        subnets: texts(&service["networkConfiguration"]["awsvpcConfiguration"]["subnets"], text).collect(),
+        definition: text(&service["taskDefinition"]),
+        fargate: service["launchType"] == "FARGATE",
         ..Counts::default()
+    }
+}
+
+fn texts<'a>(list: &'a Value, of: impl Fn(&Value) -> String + 'a) -> impl Iterator<Item = String> + 'a {
+    list.as_array().into_iter().flatten().map(of)
+}
+
+pub(crate) fn late(group: &Value) -> Option<(TargetGroupArn, HealthCheck)> {
+    let check = HealthCheck {
+        interval: number(&group["HealthCheckIntervalSeconds"]),
+        threshold: number(&group["HealthyThresholdCount"]),
+    };
+    check.late().then(|| (text(&group["TargetGroupArn"]).as_str().into(), check))
+}
+
+pub(crate) fn subnet(doc: &Value) -> (String, Reading<Option<Subnet>>) {
+    let subnet = Subnet { zone: text(&doc["AvailabilityZone"]), free: number(&doc["AvailableIpAddressCount"]) };
+    (text(&doc["SubnetId"]), Reading::Known(Some(subnet)))
+}
+
+/// The account's use of Fargate, and its quota.
+pub(crate) fn quota_queries() -> Value {
+    let all = [("Class", "Standard/OnDemand"), ("Resource", "vCPU"), ("Service", "Fargate"), ("Type", "Resource")];
+    let dimensions = all.map(|(name, value)| json!({ "Name": name, "Value": value }));
+    let metric = json!({ "Namespace": "AWS/Usage", "MetricName": "ResourceCount", "Dimensions": dimensions });
+    json!([{ "Id": "usage", "MetricStat": { "Metric": metric, "Period": 60, "Stat": "Maximum" } },
+        { "Id": "quota", "Expression": "SERVICE_QUOTA(usage)" }])
+}
+
+pub(crate) fn quota(answer: &Value) -> Reading<Quota> {
+    let newest =
+        |place: usize| answer["MetricDataResults"][place]["Values"][0].as_f64().map(|n| (n * VCPU as f64) as u64);
+    match (newest(0), newest(1)) {
+        (Some(used), Some(limit)) => Reading::Known(Quota { limit, used }),
+        (_, _) => Reading::Unknown("no value yet".to_owned()),
     }
 }
 

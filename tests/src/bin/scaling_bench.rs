@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use aws::{Clients, Table};
 use clap::Parser;
 use local::{Answering, CallSeen, Cloud, Functions, LogLine, Moment, Options};
-use model::{Service, Settings};
+use model::{Call, Service, Settings};
 use serde_json::{Value, json};
 use shared::ids::{Colour, ServiceName};
 use shared::ports::{HistoryEntry, Save, Store as _};
@@ -218,13 +218,40 @@ fn memory(name: &str) -> anyhow::Result<Option<u64>> {
 
 /// Services with two colours, one task on the live one, behind shared load balancers.
 async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result<Vec<ServiceName>> {
-    let call = |service: Service, operation: &str, input: Value| {
-        cloud.call(service, operation, input, "bench:setup").with_context(|| operation.to_owned())
-    };
+    let began = Instant::now();
+    let (names, configs) = cloud.with_world(|world| {
+        let now = cloud.now();
+        world.at_once(|world| {
+            let mut call = |service: Service, operation: &str, input: Value| {
+                let (caller, region) = ("bench:setup", "us-east-1");
+                world
+                    .call(Call { service, operation, input: &input, caller, region, now })
+                    .with_context(|| operation.to_owned())
+            };
+            services_of_aws(&mut call, services)
+        })
+    })?;
+    eprintln!("    AWS's side of it after {:.0} s", began.elapsed().as_secs_f64());
+    apply(table, configs).await?;
+    Ok(names)
+}
+
+/// AWS's side of the services: their names, and their configurations.
+fn services_of_aws(
+    call: &mut impl FnMut(Service, &str, Value) -> anyhow::Result<Value>,
+    services: usize,
+) -> anyhow::Result<(Vec<ServiceName>, Vec<String>)> {
     call(Service::Ecs, "CreateCluster", json!({ "clusterName": "bench" }))?;
     let repository = call(Service::Ecr, "CreateRepository", json!({ "repositoryName": "bench" }))?;
     let uri = repository["repository"]["repositoryUri"].as_str().context("no repositoryUri")?;
-    local::example::push(cloud, "bench:setup", "bench", "1.0.0", "")?;
+    call(Service::Ecr, "PutImage", local::example::image("bench", "1.0.0", ""))?;
+    let mut subnets = Vec::new();
+    for (place, zone) in ["a", "b", "c"].into_iter().enumerate() {
+        let input = json!({ "VpcId": "vpc-local", "CidrBlock": format!("10.{place}.0.0/16"),
+            "AvailabilityZone": format!("us-east-1{zone}") });
+        subnets.push(call(Service::Ec2, "CreateSubnet", input)?["Subnet"]["SubnetId"].take());
+    }
+    let subnets = Value::Array(subnets);
     let definition = json!({ "family": "bench", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
         "memory": "512", "containerDefinitions": [{ "name": "app", "image": format!("{uri}:1.0.0"), "essential": true,
             "portMappings": [{ "containerPort": 8080, "protocol": "tcp" }] }] });
@@ -232,8 +259,7 @@ async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result
     let (mut names, mut configs, mut listener) = (Vec::new(), Vec::new(), Value::Null);
     for number in 0..services {
         if number % PER_BALANCER == 0 {
-            let balancer =
-                json!({ "Name": format!("bench-{}", number / PER_BALANCER), "Subnets": ["subnet-a", "subnet-b"] });
+            let balancer = json!({ "Name": format!("bench-{}", number / PER_BALANCER), "Subnets": subnets });
             let balancer = call(Service::Elb, "CreateLoadBalancer", balancer)?;
             let nothing = json!([{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "404" } }]);
             let input = json!({ "LoadBalancerArn": balancer["LoadBalancers"][0]["LoadBalancerArn"], "Protocol": "HTTP",
@@ -241,7 +267,7 @@ async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result
             listener = call(Service::Elb, "CreateListener", input)?["Listeners"][0]["ListenerArn"].take();
         }
         let name = format!("bench-{number:05}");
-        let rule = one(&call, &name, number % PER_BALANCER, &listener)?;
+        let rule = one(call, &name, number % PER_BALANCER, &listener, &subnets)?;
         configs.push(format!(
             "version: 1\nservices:\n  - name: {name}\n    cluster: bench\n    image: {{ repository: {name}, tags: {{ semver: '*' }} }}\n    \
              engine: {{ managed: {{ blue: {name}-blue, green: {name}-green, routes: [ \"{rule}\" ] }} }}\n    \
@@ -249,6 +275,10 @@ async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result
         ));
         names.push(ServiceName::from(name));
     }
+    Ok((names, configs))
+}
+
+async fn apply(table: &Table, configs: Vec<String>) -> anyhow::Result<()> {
     let mut applying = JoinSet::new();
     for yaml in configs {
         let table = table.clone();
@@ -266,7 +296,7 @@ async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result
     while let Some(applied) = applying.join_next().await {
         applied??;
     }
-    Ok(names)
+    Ok(())
 }
 
 /// As after the first rollout: which colour is live is known.
@@ -289,10 +319,11 @@ async fn settle(table: &Table, service: &ServiceName) -> anyhow::Result<()> {
 
 /// Both colours of a service; its route.
 fn one(
-    call: &impl Fn(Service, &str, Value) -> anyhow::Result<Value>,
+    call: &mut impl FnMut(Service, &str, Value) -> anyhow::Result<Value>,
     name: &str,
     place: usize,
     listener: &Value,
+    subnets: &Value,
 ) -> anyhow::Result<String> {
     let mut groups = Vec::new();
     for (colour, tasks) in [("blue", 1), ("green", 0)] {
@@ -309,7 +340,7 @@ fn one(
         let name = format!("{name}-{colour}");
         let service = json!({ "cluster": "bench", "serviceName": name, "taskDefinition": "bench", "desiredCount": tasks,
             "launchType": "FARGATE",
-            "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-a", "subnet-b"] } },
+            "networkConfiguration": { "awsvpcConfiguration": { "subnets": subnets } },
             "loadBalancers": [{ "targetGroupArn": groups[place]["TargetGroupArn"], "containerName": "app", "containerPort": 8080 }] });
         call(Service::Ecs, "CreateService", service)?;
         let scaled = json!({ "ServiceNamespace": "ecs", "ResourceId": format!("service/bench/{name}"),

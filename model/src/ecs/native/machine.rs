@@ -424,7 +424,11 @@ impl World {
                     self.count_failure(key, id, now);
                 }
             }
-            for zone in 0..starts {
+            let (placed, lack) = self.placeable(key, starts, false);
+            if placed < starts {
+                self.not_placed(key, lack, now);
+            }
+            for zone in 0..placed {
                 self.start_task(key, id, zone % 3, now);
             }
         }

@@ -1,7 +1,9 @@
 //! Whether what a service uses is what it can take. A value between the two limits of a finding changes nothing: neither opens nor
 //! closes it.
 
+use super::super::room::COOLDOWN;
 use super::super::{Counts, FindingKind, Load, Metric, Moves, Past, Point, Policy, Series, What, load::PERIODS};
+use super::Answer;
 use crate::observation::{Reading, ScalingReading};
 use crate::time::{Span, Time};
 
@@ -16,8 +18,6 @@ const ENOUGH: u64 = PERIODS - 3;
 /// Percent of a task's memory: a task that reaches 100 is killed. It must have been that high in [`CHECKED`] periods: what starts may
 /// be so for a moment.
 const MEMORY: (u32, u32) = (85, 90);
-/// A cooldown is long from more seconds on than Application Auto Scaling gives an ECS service by itself (its user guide).
-const COOLDOWN: u32 = 300;
 /// In so many periods, the newest, a target must have been unhealthy: one that starts is so for some of them.
 const CHECKED: usize = 5;
 
@@ -33,24 +33,24 @@ pub(super) fn judge(
         // Nothing uses anything.
         return (found, unknown);
     }
-    let mut take = |kind: FindingKind, judged: Judged| match judged {
-        Judged::Found(what) => found.push(what),
-        Judged::Fine => {}
-        Judged::Unknown => unknown.push(kind),
+    let mut take = |kind: FindingKind, judged: Answer| match judged {
+        Answer::Found(what) => found.push(what),
+        Answer::Fine => {}
+        Answer::Unknown => unknown.push(kind),
     };
     let slow = match (target, policies) {
         // Nothing scales it, and that is told.
-        (Some(None), _) => Judged::Fine,
+        (Some(None), _) => Answer::Fine,
         (Some(Some(target)), Some(policies)) => slow(load, counts, target, policies),
-        (Some(Some(_)), None) | (None, _) => Judged::Unknown,
+        (Some(Some(_)), None) | (None, _) => Answer::Unknown,
     };
     let cooldown = match (target, policies) {
-        (Some(None), _) => Judged::Fine,
+        (Some(None), _) => Answer::Fine,
         (Some(Some(target)), Some(policies)) => cooldown(load, (counts, past, at), target, policies),
-        (Some(Some(_)), None) | (None, _) => Judged::Unknown,
+        (Some(Some(_)), None) | (None, _) => Answer::Unknown,
     };
     // That it does not keep up is told once.
-    let slow = if let (Judged::Found(_), Judged::Found(_)) = (&cooldown, &slow) { Judged::Unknown } else { slow };
+    let slow = if let (Answer::Found(_), Answer::Found(_)) = (&cooldown, &slow) { Answer::Unknown } else { slow };
     take(FindingKind::SlowScaleOut, slow);
     take(FindingKind::LongCooldown, cooldown);
     take(FindingKind::MemoryNearLimit, memory(&load.memory_high));
@@ -58,24 +58,18 @@ pub(super) fn judge(
     (found, unknown)
 }
 
-enum Judged {
-    Found(What),
-    Fine,
-    Unknown,
-}
-
 /// A metric is above its target all the time, though there is room to grow: scaling out does not keep up.
-fn slow(load: &Load, counts: &Counts, target: &ScalingReading, policies: &[Policy]) -> Judged {
+fn slow(load: &Load, counts: &Counts, target: &ScalingReading, policies: &[Policy]) -> Answer {
     // A full or suspended service is told as that.
     if counts.desired >= target.max || target.suspended.scale_out {
-        return Judged::Fine;
+        return Answer::Fine;
     }
-    let mut worst = Judged::Fine;
+    let mut worst = Answer::Fine;
     for policy in policies {
         let Moves::Tracking { metric, target: wanted, .. } = policy.moves else { continue };
         let Some(series) = series(load, metric) else { continue };
         let Reading::Known(points) = series else {
-            worst = Judged::Unknown;
+            worst = Answer::Unknown;
             continue;
         };
         let low = points.iter().map(|point| point.value).min();
@@ -86,9 +80,9 @@ fn slow(load: &Load, counts: &Counts, target: &ScalingReading, policies: &[Polic
             Some(low) if enough && f64::from(low) > wanted_now * ABOVE => {
                 let policy = policy.name.clone();
                 let (desired, max) = (counts.desired, target.max);
-                return Judged::Found(What::SlowScaleOut { policy, metric, wanted, low, desired, max });
+                return Answer::Found(What::SlowScaleOut { policy, metric, wanted, low, desired, max });
             }
-            Some(_) | None => worst = Judged::Unknown,
+            Some(_) | None => worst = Answer::Unknown,
         }
     }
     worst
@@ -100,11 +94,11 @@ fn cooldown(
     (counts, past, at): (&Counts, &Past, Time),
     target: &ScalingReading,
     policies: &[Policy],
-) -> Judged {
+) -> Answer {
     if counts.desired >= target.max || target.suspended.scale_out {
-        return Judged::Fine;
+        return Answer::Fine;
     }
-    let mut worst = Judged::Fine;
+    let mut worst = Answer::Fine;
     for policy in policies {
         let Moves::Tracking { metric, target: wanted, cooldown: Some(cooldown), .. } = policy.moves else { continue };
         let Some(series) = series(load, metric).filter(|_| cooldown > COOLDOWN) else { continue };
@@ -117,7 +111,7 @@ fn cooldown(
         match low.map(|low| (low, f64::from(low))) {
             Some((_, level)) if level <= f64::from(wanted) => {}
             Some((low, level)) if waits && level > f64::from(wanted) * ABOVE => {
-                return Judged::Found(What::LongCooldown {
+                return Answer::Found(What::LongCooldown {
                     policy: policy.name.clone(),
                     metric,
                     wanted,
@@ -126,7 +120,7 @@ fn cooldown(
                 });
             }
             Some(_) if !waits => {}
-            Some(_) | None => worst = Judged::Unknown,
+            Some(_) | None => worst = Answer::Unknown,
         }
     }
     worst
@@ -141,34 +135,34 @@ fn series(load: &Load, metric: Metric) -> Option<&Series> {
     }
 }
 
-fn memory(series: &Reading<Vec<Point>>) -> Judged {
-    let Reading::Known(points) = series else { return Judged::Unknown };
-    let Some(percent) = points.iter().map(|point| point.value).max() else { return Judged::Unknown };
+fn memory(series: &Reading<Vec<Point>>) -> Answer {
+    let Reading::Known(points) = series else { return Answer::Unknown };
+    let Some(percent) = points.iter().map(|point| point.value).max() else { return Answer::Unknown };
     let high = points.iter().filter(|point| point.value >= MEMORY.1).count();
     let newest = points.get(points.len().saturating_sub(CHECKED)..).unwrap_or_default();
     // More than all of it is a reservation that tasks may exceed, and no limit.
     if percent > 100 || newest.len() >= CHECKED && newest.iter().all(|point| point.value < MEMORY.0) {
-        Judged::Fine
+        Answer::Fine
     } else if high >= CHECKED {
-        Judged::Found(What::MemoryNearLimit { percent })
+        Answer::Found(What::MemoryNearLimit { percent })
     } else {
-        Judged::Unknown
+        Answer::Unknown
     }
 }
 
-fn unhealthy(load: &Load, counts: &Counts) -> Judged {
-    let Some(series) = &load.unhealthy else { return Judged::Fine };
-    let Reading::Known(points) = series else { return Judged::Unknown };
+fn unhealthy(load: &Load, counts: &Counts) -> Answer {
+    let Some(series) = &load.unhealthy else { return Answer::Fine };
+    let Reading::Known(points) = series else { return Answer::Unknown };
     let newest = points.get(points.len().saturating_sub(CHECKED)..).unwrap_or_default();
     if newest.len() < CHECKED {
-        return Judged::Unknown;
+        return Answer::Unknown;
     }
     match (newest.iter().map(|point| point.value).min(), newest.last()) {
         (Some(least), Some(last)) if least > 0 => {
-            Judged::Found(What::UnhealthyTargets { unhealthy: last.value, running: counts.running })
+            Answer::Found(What::UnhealthyTargets { unhealthy: last.value, running: counts.running })
         }
         // One that comes and goes is neither.
-        _ if newest.iter().any(|point| point.value > 0) => Judged::Unknown,
-        _ => Judged::Fine,
+        _ if newest.iter().any(|point| point.value > 0) => Answer::Unknown,
+        _ => Answer::Fine,
     }
 }

@@ -2,11 +2,14 @@
 
 mod load;
 mod policies;
+mod room;
 
 use std::collections::BTreeSet;
 
 use load::OF_LOAD;
 use policies::OF_POLICIES;
+use room::OF_ROOM;
+pub use room::wants_size;
 
 use super::scheduled::Schedule;
 use super::{Activity, Counts, Finding, FindingKind, Memory, Moves, Open, Past, Role, Sight, Step, Subject, What};
@@ -17,6 +20,13 @@ use crate::time::{Span, Time};
 
 /// An event of ECS's that is older says nothing of now.
 const RECENT: Span = Span::mins(30);
+
+/// What a rule says.
+enum Answer {
+    Found(What),
+    Fine,
+    Unknown,
+}
 
 /// What a look found, and what it could not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,6 +227,16 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
             unread = unread.or(load.unread());
         }
         (Some(_) | None, _) => unknown.extend(OF_LOAD),
+    }
+    match counts {
+        Some(counts) => {
+            let target = sight.targets.get(&subject.service).and_then(Reading::known);
+            let room = room::judge(counts, target, busy, sight);
+            room.found.into_iter().for_each(&mut find);
+            unknown.extend(room.unknown);
+            unread = unread.or(room.unread);
+        }
+        None => unknown.extend(OF_ROOM),
     }
     if let Some(why) = unread {
         find(What::Unreadable { why: why.clone() });

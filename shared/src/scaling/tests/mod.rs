@@ -5,6 +5,7 @@ mod more;
 mod past;
 mod policies;
 mod repair;
+mod room;
 mod scheduled;
 
 use super::*;
@@ -38,11 +39,7 @@ fn sight(counts: Counts, target: Option<ScalingReading>) -> Sight {
         services: [(name.clone(), Reading::Known(Some(counts)))].into(),
         targets: [(name.clone(), Reading::Known(target))].into(),
         scheduled: [(name, Reading::Known(Vec::new()))].into(),
-        policies: BTreeMap::new(),
-        alarms: BTreeMap::new(),
-        loads: BTreeMap::new(),
-        activities: BTreeMap::new(),
-        region: None,
+        ..Sight::default()
     }
 }
 
@@ -160,11 +157,7 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
         ]
         .into(),
         scheduled: [(name(Colour::Blue), Reading::Known(Vec::new()))].into(),
-        policies: BTreeMap::new(),
-        loads: BTreeMap::new(),
-        activities: BTreeMap::new(),
-        region: None,
-        alarms: BTreeMap::new(),
+        ..Sight::default()
     };
     let found = |status: &Status, sight: &Sight| {
         let both = subjects(&scene.config, status, Some(Colour::Blue)).expect("both");
@@ -348,7 +341,7 @@ fn wrong(kind: FindingKind, good: &Sight) -> (Sight, Past) {
     let name = || "shop-api".to_owned();
     let group = |turns: bool| Counts { turns, ..counts(4, 4) };
     let mut put = |counts: Counts, target: ScalingReading| {
-        seen.services.insert(name(), Reading::Known(Some(counts)));
+        seen.services.insert(name(), Reading::Known(Some(room::placed(counts))));
         seen.targets.insert(name(), Reading::Known(Some(target)));
     };
     match kind {
@@ -403,6 +396,7 @@ fn wrong(kind: FindingKind, good: &Sight) -> (Sight, Past) {
                 *cooldown = Some(600);
             }
         }
+        Kind::LateHealthy | Kind::FewAddresses | Kind::OneZone | Kind::VcpuQuota => room::without(kind, &mut seen),
         // These have tests of their own: with two colours, with another finding, or with another configuration.
         Kind::IdleNotAtRest | Kind::OutOfStep | Kind::ScalingFails | Kind::OtherRegion => {}
     }
@@ -418,7 +412,7 @@ fn each_kind_of_the_live_side_opens_once_and_closes_once() {
         since: None,
         services: Default::default(),
     };
-    let mut good = sight(counts(4, 4), Some(target(2, 10)));
+    let mut good = room::roomy(counts(4, 4));
     good.loads = [("shop-api".to_owned(), load::load(&[40; 15], &[30; 15], &[0; 15]))].into();
     good.alarms = ["high", "low"].map(|name| (name.to_owned(), Reading::Known(Some(quiet.clone())))).into();
     for kind in FindingKind::ALL {

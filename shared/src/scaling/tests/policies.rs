@@ -38,7 +38,8 @@ pub(super) fn with(policies: Vec<Policy>) -> Sight {
     let counts = Counts { groups: [group].into(), ..counts(4, 4) };
     let policies = [("shop-api".to_owned(), Reading::Known(policies))].into();
     let loads = [("shop-api".to_owned(), load::load(&[40; 15], &[30; 15], &[0; 15]))].into();
-    Sight { policies, alarms, loads, ..sight(counts, Some(target(2, 10))) }
+    let late = Some(Reading::Known(BTreeMap::new()));
+    Sight { policies, alarms, loads, late, ..sight(counts, Some(target(2, 10))) }
 }
 
 fn counts_of(sight: &mut Sight) -> &mut Counts {

@@ -1,0 +1,65 @@
+//! What is around the services of a round: how soon their targets are healthy, their subnets, the account's quota of Fargate.
+
+mod checks;
+mod quota;
+mod sizes;
+mod subnets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use checks::Late;
+pub(crate) use sizes::Sizes;
+
+use shared::observation::{Reading, ScalingReading};
+use shared::scaling::{Counts, Quota, Subnet, wants_size};
+use shared::time::Time;
+
+use crate::round::Known;
+use crate::world::World;
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) late: Option<Reading<Late>>,
+    pub(crate) subnets: BTreeMap<String, Reading<Option<Subnet>>>,
+    pub(crate) vcpus: Option<Reading<Quota>>,
+    pub(crate) sizes: BTreeMap<String, Reading<u32>>,
+}
+
+/// What belongs to the account, and is read once for all parts of a round; and how many calls that took.
+pub(crate) async fn of_account(world: &World, at: Time) -> (Reading<Late>, Reading<Quota>, usize) {
+    let (mut pages, mut more) = (0, 0);
+    let (late, vcpus) = tokio::join!(checks::read(world, &mut pages), quota::read(world, at, &mut more));
+    (late, vcpus, pages + more)
+}
+
+/// Reads what is around these services, each with its scalable target where it has one; and how many calls that took.
+pub(crate) async fn read(
+    world: &World,
+    services: &[(&Counts, Option<&ScalingReading>)],
+    known: &Known,
+    at: Time,
+) -> (Room, usize) {
+    let mut room = Room { late: known.late.clone(), vcpus: known.vcpus.clone(), ..Room::default() };
+    let ids: BTreeSet<&String> = services.iter().flat_map(|(counts, _)| &counts.subnets).collect();
+    let (mut of_late, mut of_subnets, mut of_quota, mut of_sizes) = (0, 0, 0, 0);
+    let late = async {
+        let missing = room.late.is_none() && services.iter().any(|(counts, _)| !counts.groups.is_empty());
+        if missing { Some(checks::read(world, &mut of_late).await) } else { room.late }
+    };
+    let vcpus = async {
+        let missing = room.vcpus.is_none() && services.iter().any(|(counts, _)| counts.fargate);
+        if missing { Some(quota::read(world, at, &mut of_quota).await) } else { room.vcpus }
+    };
+    let (late, vcpus, subnets) = tokio::join!(late, vcpus, subnets::read(world, &ids, &mut of_subnets));
+    if let Some(Reading::Known(quota)) = &vcpus {
+        let wants = |(counts, target): &&(&Counts, Option<&ScalingReading>)| {
+            target.is_some_and(|target| wants_size(counts, target, quota))
+        };
+        let definitions: BTreeSet<&String> =
+            services.iter().filter(wants).map(|(counts, _)| &counts.definition).collect();
+        room.sizes = world.sizes.read(world, &definitions, &mut of_sizes).await;
+    }
+    let room = Room { late, vcpus, subnets, sizes: room.sizes };
+    (room, of_late + of_subnets + of_quota + of_sizes)
+}
