@@ -1,5 +1,7 @@
 //! `flipback scaling`: what the scheduled check would find now, and since when that is known.
 
+mod room;
+
 use std::collections::BTreeMap;
 
 use aws::World;
@@ -58,6 +60,9 @@ struct Subject {
     policies: Option<Vec<Policy>>,
     /// What it uses; none: not read, as of what rests.
     load: Option<Used>,
+    /// What is left around it; none: not read, as of what rests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<room::Room>,
 }
 
 /// The newest values that CloudWatch has; none: it has none of the last quarter of an hour.
@@ -195,6 +200,7 @@ fn report(service: &ServiceName, checked: &Result<Checked, String>, now: Time) -
             target: target.map(|target| Target { min: target.min, max: target.max, suspended: target.suspended }),
             policies: checked.sight.policies.get(&subject.service).and_then(Reading::known).cloned(),
             load: checked.sight.loads.get(&subject.service).map(used),
+            room: counts.and_then(|counts| room::of(subject, counts, &checked.sight)),
         }
     };
     let mut unknown: Vec<&str> = checked.judged.unknown.iter().map(|(kind, _)| kind.name()).collect();
@@ -284,6 +290,7 @@ fn one(report: &Report, now: Time, paint: Paint) -> String {
         let policies = if policies.is_empty() { String::new() } else { format!(" by {}", policies.join(", ")) };
         text.push_str(&format!("\n  {role:<9}  {}  {tasks}; {target}{policies}", subject.service));
         text.extend(subject.load.as_ref().and_then(use_of).map(|used| format!("\n             {used}")));
+        text.extend(subject.room.as_ref().map(|room| format!("\n             {}", room.words())));
     }
     text.push_str(&history(report, now));
     for found in &report.findings {

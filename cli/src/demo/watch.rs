@@ -99,7 +99,7 @@ pub(crate) fn first_stop(journal: &[JournalEntry]) -> Option<Written> {
 fn changes_the_world(entry: &JournalEntry) -> bool {
     match entry.service {
         Service::Ecs | Service::Elb | Service::AutoScaling | Service::CloudWatch => true,
-        Service::Ecr | Service::Sqs | Service::Sns | Service::SecretsManager | Service::Sts => false,
+        Service::Ec2 | Service::Ecr | Service::Sqs | Service::Sns | Service::SecretsManager | Service::Sts => false,
     }
 }
 

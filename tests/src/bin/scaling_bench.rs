@@ -114,8 +114,9 @@ fn least(services: usize) -> usize {
     let policies = if services > 10 { pages(both, 10) } else { services };
     // Of each live side: CPU, memory twice, and unhealthy targets.
     let metrics = pages(4 * services, 500);
-    // There are no scheduled actions, and that is one page. Which load balancers there are the routes tell.
-    1 + pages(both, 10) + pages(both, 50) + policies + pages(2 * services, 100) + metrics
+    // There are no scheduled actions, and that is one page. Which load balancers there are the routes tell. The account's target groups,
+    // its quota, and the subnets that all share.
+    1 + pages(both, 400) + 2 + pages(both, 10) + pages(both, 50) + policies + pages(2 * services, 100) + metrics
 }
 
 /// Calls of the function by operation: asked, and answered.
@@ -140,7 +141,7 @@ impl Seen {
         let seen = Seen::default();
         let (calls, others) = (seen.calls.clone(), seen.others.clone());
         cloud.on_call(Arc::new(move |call: &CallSeen<'_>| {
-            let of_aws = ["ecs", "elb", "cloudwatch", "autoscaling"].contains(&call.service);
+            let of_aws = ["ec2", "ecs", "elb", "cloudwatch", "autoscaling"].contains(&call.service);
             if of_aws {
                 let name = format!("{}:{}", call.service, call.operation);
                 let calls = if call.caller == "function:check-scaling" { &calls } else { &others };
