@@ -150,6 +150,12 @@ pub struct WebAnswer {
 }
 
 impl Web {
+    /// One for a plain endpoint.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Web {
+        Web::new(true)
+    }
+
     fn new(plain: bool) -> Web {
         let connector = if plain {
             Connector::builder().build_http()

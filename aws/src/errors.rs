@@ -201,6 +201,7 @@ fn kind_of(code: &str, message: &str, status: u16) -> Kind {
         | "UnrecognizedClientException"
         | "InvalidSignatureException"
         | "SignatureDoesNotMatch"
+        | "AuthFailure"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "IncompleteSignature"

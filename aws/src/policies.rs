@@ -24,7 +24,7 @@ const CALL: &str = "application-autoscaling:DescribeScalingPolicies";
 /// resource's only.
 const ONE_BY_ONE: usize = 10;
 /// So long a listing of the account may take: well below the function's timeout.
-pub(crate) const LISTING: Span = Span::secs(100);
+pub(crate) const LISTING: Span = Span::secs(140);
 /// The most names in one DescribeAlarms (CloudWatch API).
 const ALARMS: usize = 100;
 

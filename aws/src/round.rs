@@ -68,7 +68,7 @@ pub struct Known {
     pub late: Option<Reading<BTreeMap<TargetGroupArn, HealthCheck>>>,
     /// The account's quota of Fargate; none: not known yet.
     #[serde(default)]
-    pub vcpus: Option<Reading<Quota>>,
+    pub vcpus: Option<Reading<Option<Quota>>>,
 }
 
 type Place = (String, String);

@@ -123,6 +123,14 @@ impl Cloud {
         self.inner.call(service, operation, &input, caller, &self.inner.region)
     }
 
+    /// One call to DynamoDB in process.
+    ///
+    /// # Errors
+    /// As the embedded database answers it.
+    pub async fn call_database(&self, operation: &'static str, input: &Value) -> anyhow::Result<Value> {
+        self.inner.database.call(&self.inner.client, operation, input).await
+    }
+
     /// Looks at the world, or changes it behind everybody's back. Everything waits meanwhile: be quick, and do not call the
     /// cloud from inside.
     pub fn with_world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {

@@ -255,11 +255,9 @@ impl World {
             return Err(validation("ResourceIds can have at most 50 elements"));
         }
         let targets = self.autoscaling.targets.iter();
-        let found: Vec<Value> = targets
-            .filter(|(resource, _)| wanted.is_empty() || wanted.contains(&resource.as_str()))
-            .map(|(resource, target)| target.describe(resource))
-            .collect();
-        paged("ScalableTargets", &found, 50, input)
+        let found: Vec<(&String, &Target)> =
+            targets.filter(|(resource, _)| wanted.is_empty() || wanted.contains(&resource.as_str())).collect();
+        paged("ScalableTargets", &found, |(resource, target)| target.describe(resource), 50, input)
     }
 
     fn describe_scaling_activities(&self, input: In<'_>) -> Answer {
@@ -269,8 +267,8 @@ impl World {
             input.opt_str("ResourceId").is_none_or(|wanted| activity["ResourceId"] == wanted)
                 && (all || activity["NotScaledReasons"].is_null())
         };
-        let found: Vec<Value> = self.autoscaling.activities.iter().filter(of).cloned().collect();
-        paged("ScalingActivities", &found, 50, input)
+        let found: Vec<&Value> = self.autoscaling.activities.iter().filter(of).collect();
+        paged("ScalingActivities", &found, Value::clone, 50, input)
     }
 }
 
@@ -283,11 +281,11 @@ fn absent(resource: &str) -> AwsError {
     )
 }
 
-fn paged(member: &str, items: &[Value], most: usize, input: In<'_>) -> Answer {
+fn paged<T: Clone>(member: &str, items: &[T], shown: impl Fn(T) -> Value, most: usize, input: In<'_>) -> Answer {
     let size = input.opt_u64("MaxResults")?.map_or(most, |size| (size as usize).clamp(1, most));
     let (items, next) = page(items, input.opt_str("NextToken"), size)
         .ok_or_else(|| AwsError::new("InvalidNextTokenException", "The next token is not valid"))?;
-    let mut answer = json!({ member: items });
+    let mut answer = json!({ member: items.into_iter().map(shown).collect::<Vec<_>>() });
     if let Some(next) = next {
         answer["NextToken"] = json!(next);
     }

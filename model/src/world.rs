@@ -46,7 +46,7 @@ pub(crate) struct Core {
     /// Nothing is due before this; 0 where that is to be worked out anew.
     quiet_until: Millis,
     /// Nothing that is due is done until this is over.
-    held: bool,
+    pub(crate) held: bool,
     /// How often what descriptions of an area show has changed.
     revisions: [u64; 3],
 }
@@ -184,11 +184,13 @@ impl World {
         seen
     }
 
-    /// Does many calls at one moment: what is due before it or by them is done after the last one. To set up a large world.
+    /// Does many calls at one moment: what is due before it or by them is done after the last one, and which target groups rules use
+    /// is known after it. To set up a large world.
     pub fn at_once<T>(&mut self, work: impl FnOnce(&mut World) -> T) -> T {
         self.core.held = true;
         let done = work(self);
         self.core.held = false;
+        self.elb_use_changed(self.core.now);
         done
     }
 

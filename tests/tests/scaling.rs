@@ -344,15 +344,16 @@ async fn a_full_service_is_asked_what_was_done_with_it() -> Result {
     scene.end().await
 }
 
-/// Looks until these kinds are open, and no others.
-async fn until_open(scene: &Scene, kinds: &[FindingKind]) -> Result {
+/// Looks until these kinds are open, and no others; their sentences.
+async fn until_open(scene: &Scene, kinds: &[FindingKind]) -> Result<String> {
     let until = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         check(scene).await?;
         let (memory, _) = scene.table.scaling_memory(&SERVICE.into()).await?;
         let open: Vec<FindingKind> = memory.open.iter().map(|open| open.finding.kind()).collect();
         if open == kinds {
-            return Ok(());
+            let sentences = memory.open.iter().map(|open| open.finding.to_string());
+            return Ok(sentences.collect::<Vec<_>>().join("; "));
         }
         ensure!(tokio::time::Instant::now() < until, "{open:?} are open instead of {kinds:?}");
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -391,9 +392,8 @@ async fn what_the_maximum_needs_is_compared_with_what_is_left() -> Result {
     for subnet in ["subnet-a", "subnet-b"] {
         scene.cloud.with_world(|world| world.take_addresses(subnet, 4_091));
     }
-    until_open(&scene, &[FindingKind::FewAddresses]).await?;
-    check(&scene).await?;
-    scene.until_told("its subnets (subnet-a, subnet-b) have 0 addresses left").await?;
+    let few = until_open(&scene, &[FindingKind::FewAddresses]).await?;
+    ensure!(few.contains("its subnets (subnet-a, subnet-b) have 0 addresses left"), "{few}");
     for subnet in ["subnet-a", "subnet-b"] {
         scene.cloud.with_world(|world| world.take_addresses(subnet, 0));
     }
@@ -401,9 +401,8 @@ async fn what_the_maximum_needs_is_compared_with_what_is_left() -> Result {
     // Six more of a quarter of a vCPU.
     target(&scene, &service, "RegisterScalableTarget", &json!({ "MaxCapacity": 8 }))?;
     scene.cloud.with_world(|world| world.set_vcpu_quota(1));
-    until_open(&scene, &[FindingKind::VcpuQuota]).await?;
-    check(&scene).await?;
-    scene.until_told("of the account's 1 Fargate vCPUs").await?;
+    let quota = until_open(&scene, &[FindingKind::VcpuQuota]).await?;
+    ensure!(quota.contains("of the account's 1 Fargate vCPUs"), "{quota}");
     ensure!(asked() == 1, "a revision's size is asked for once: {}", asked());
     scene.cloud.with_world(|world| world.set_vcpu_quota(1_000));
     until_open(&scene, &[]).await?;
@@ -429,9 +428,7 @@ async fn subnets_that_may_not_be_described_are_told_and_nothing_is_said_of_them(
         when: FaultWhen::ALWAYS,
         effect: FaultEffect::Deny,
     })?;
-    until_open(&scene, &[FindingKind::Unreadable]).await?;
-    let (memory, _) = scene.table.scaling_memory(&SERVICE.into()).await?;
-    let sentence = memory.open[0].finding.to_string();
+    let sentence = until_open(&scene, &[FindingKind::Unreadable]).await?;
     ensure!(sentence.contains("ec2:DescribeSubnets") && sentence.contains("UnauthorizedOperation"), "{sentence}");
     ensure!(sentence.contains("add the permission to the role"), "{sentence}");
     scene.cloud.clear_faults();

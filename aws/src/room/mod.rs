@@ -22,12 +22,12 @@ use crate::world::World;
 pub(crate) struct Room {
     pub(crate) late: Option<Reading<Late>>,
     pub(crate) subnets: BTreeMap<String, Reading<Option<Subnet>>>,
-    pub(crate) vcpus: Option<Reading<Quota>>,
+    pub(crate) vcpus: Option<Reading<Option<Quota>>>,
     pub(crate) sizes: BTreeMap<String, Reading<u32>>,
 }
 
 /// What belongs to the account, and is read once for all parts of a round; and how many calls that took.
-pub(crate) async fn of_account(world: &World, at: Time) -> (Reading<Late>, Reading<Quota>, usize) {
+pub(crate) async fn of_account(world: &World, at: Time) -> (Reading<Late>, Reading<Option<Quota>>, usize) {
     let (mut pages, mut more) = (0, 0);
     let (late, vcpus) = tokio::join!(checks::read(world, &mut pages), quota::read(world, at, &mut more));
     (late, vcpus, pages + more)
@@ -52,7 +52,7 @@ pub(crate) async fn read(
         if missing { Some(quota::read(world, at, &mut of_quota).await) } else { room.vcpus }
     };
     let (late, vcpus, subnets) = tokio::join!(late, vcpus, subnets::read(world, &ids, &mut of_subnets));
-    if let Some(Reading::Known(quota)) = &vcpus {
+    if let Some(Reading::Known(Some(quota))) = &vcpus {
         let wants = |(counts, target): &&(&Counts, Option<&ScalingReading>)| {
             target.is_some_and(|target| wants_size(counts, target, quota))
         };

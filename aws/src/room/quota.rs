@@ -6,6 +6,9 @@ use shared::observation::Reading;
 use shared::scaling::{Quota, VCPU};
 use shared::time::{Span, Time};
 
+use tracing::warn;
+
+use crate::errors::Kind;
 use crate::metrics;
 use crate::pace::Bucket;
 use crate::world::World;
@@ -19,7 +22,7 @@ const DIMENSIONS: [(&str, &str); 4] =
 const EVERY: Span = Span::mins(1);
 
 /// Reads both, and counts the calls.
-pub(super) async fn read(world: &World, at: Time, calls: &mut usize) -> Reading<Quota> {
+pub(super) async fn read(world: &World, at: Time, calls: &mut usize) -> Reading<Option<Quota>> {
     let usage = metrics::query("usage", METRIC, &DIMENSIONS, "Maximum", EVERY);
     let quota = MetricDataQuery::builder().id("quota").expression("SERVICE_QUOTA(usage)").return_data(true).build();
     // The newest value in it is taken.
@@ -39,17 +42,22 @@ pub(super) async fn read(world: &World, at: Time, calls: &mut usize) -> Reading<
         Ok(answers) => {
             *calls += answers.calls;
             match (newest(&answers, "usage"), newest(&answers, "quota")) {
-                (Ok(used), Ok(limit)) => Reading::Known(Quota { limit, used }),
+                (Ok(used), Ok(limit)) => Reading::Known(used.zip(limit).map(|(used, limit)| Quota { limit, used })),
                 (Err(why), _) | (_, Err(why)) => Reading::Unknown(why),
             }
+        }
+        // What AWS does not know it does not have: nobody can give it.
+        Err(failure) if failure.kind == Kind::Invalid => {
+            warn!(%failure, "the account's quota of Fargate cannot be known");
+            Reading::Known(None)
         }
         Err(failure) => Reading::Unknown(failure.to_string()),
     }
 }
 
-/// The newest value in CPU units.
+/// The newest value in CPU units; none: CloudWatch has none, as where nothing runs on Fargate.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn newest(answers: &metrics::Answers, id: &str) -> Result<u64, String> {
-    let (_, value) = answers.of(id)?.last().ok_or("CloudWatch has no value of the account's use of Fargate")?;
-    Ok((value * VCPU as f64).round().max(0.0) as u64)
+fn newest(answers: &metrics::Answers, id: &str) -> Result<Option<u64>, String> {
+    let units = |(_, value): &(Time, f64)| (value * VCPU as f64).round().max(0.0) as u64;
+    Ok(answers.of(id)?.last().map(units))
 }

@@ -10,7 +10,7 @@ use shared::scaling::{Counts, Sight, Subject, VCPU};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Room {
-    /// Addresses left in its subnets; none: not known, or it has no subnets.
+    /// IPv4 addresses left in its subnets; none: not known, or it has no subnets, or one that has none at all.
     pub(super) addresses: Option<u32>,
     /// The subnets' zones.
     pub(super) zones: Vec<String>,
@@ -26,10 +26,10 @@ pub(super) fn of(subject: &Subject, counts: &Counts, sight: &Sight) -> Option<Ro
     let subnets: Option<Vec<_>> = counts.subnets.iter().map(known).collect();
     let subnets: Vec<_> = subnets.unwrap_or_default().into_iter().flatten().collect();
     let zones: BTreeSet<&String> = subnets.iter().map(|subnet| &subnet.zone).collect();
-    let quota = sight.vcpus.as_ref().and_then(Reading::known).filter(|_| counts.fargate);
+    let quota = sight.vcpus.as_ref().and_then(Reading::known).and_then(Option::as_ref).filter(|_| counts.fargate);
     let vcpus = |units: u64| units as f64 / VCPU as f64;
     let room = Room {
-        addresses: (!subnets.is_empty()).then(|| subnets.iter().map(|subnet| subnet.free).sum()),
+        addresses: subnets.iter().map(|subnet| subnet.free).sum::<Option<u32>>().filter(|_| !subnets.is_empty()),
         zones: zones.into_iter().cloned().collect(),
         vcpus_used: quota.map(|quota| vcpus(quota.used)),
         vcpus_allowed: quota.map(|quota| vcpus(quota.limit)),
@@ -56,11 +56,11 @@ mod tests {
 
     #[test]
     fn what_is_left_is_told_in_a_line_as_far_as_it_is_known() {
-        let subnet = |zone: &str, free: u32| Reading::Known(Some(Subnet { zone: zone.to_owned(), free }));
+        let subnet = |zone: &str, free: u32| Reading::Known(Some(Subnet { zone: zone.to_owned(), free: Some(free) }));
         let ids = |all: &[&str]| all.iter().map(ToString::to_string).collect();
         let mut sight = Sight {
             subnets: [("s-1".to_owned(), subnet("b", 7)), ("s-2".to_owned(), subnet("a", 5))].into(),
-            vcpus: Some(Reading::Known(Quota { limit: 100 * VCPU, used: 4_608 })),
+            vcpus: Some(Reading::Known(Some(Quota { limit: 100 * VCPU, used: 4_608 }))),
             ..Sight::default()
         };
         let subject = |role: Role| Subject { service: "shop".to_owned(), role };

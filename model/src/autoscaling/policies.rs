@@ -114,14 +114,14 @@ impl World {
         check_namespace(input)?;
         let names = input.strs("PolicyNames");
         let policies = self.autoscaling.policies.iter();
-        let found: Vec<Value> = policies
+        let found: Vec<&Value> = policies
             .filter(|((resource, name), _)| {
                 input.opt_str("ResourceId").is_none_or(|wanted| wanted == resource)
                     && (names.is_empty() || names.contains(&name.as_str()))
             })
-            .map(|(_, policy)| policy.clone())
+            .map(|(_, policy)| policy)
             .collect();
-        paged("ScalingPolicies", &found, 10, input)
+        paged("ScalingPolicies", &found, Value::clone, 10, input)
     }
 
     /// Carries out the policy whose alarm is in ALARM, once for each cooldown: the count follows the metric's value.

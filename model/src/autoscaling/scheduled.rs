@@ -55,7 +55,7 @@ impl World {
                 && (names.is_empty() || names.contains(&name.as_str()))
         };
         let all = self.autoscaling.scheduled.iter();
-        let found: Vec<Value> = all.filter(|(key, _)| wanted(key)).map(|(_, action)| action.clone()).collect();
-        paged("ScheduledActions", &found, 50, input)
+        let found: Vec<&Value> = all.filter(|(key, _)| wanted(key)).map(|(_, action)| action).collect();
+        paged("ScheduledActions", &found, Value::clone, 50, input)
     }
 }

@@ -112,7 +112,11 @@ impl Elb {
 
 impl World {
     /// Works out anew which groups are in use, after a rule or a listener changed.
-    pub(super) fn elb_use_changed(&mut self, now: Millis) {
+    pub(crate) fn elb_use_changed(&mut self, now: Millis) {
+        // Many rules at one moment are worked out once, after the last.
+        if self.core.held {
+            return;
+        }
         let mut used: std::collections::BTreeMap<String, std::collections::BTreeSet<String>> = Default::default();
         for rule in self.elb.rules.values() {
             let Some(listener) = self.elb.listeners.get(&rule.listener) else { continue };

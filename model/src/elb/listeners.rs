@@ -1,6 +1,7 @@
 //! Listeners and their default actions.
 
 use serde_json::{Map, Value, json};
+use std::convert::identity;
 
 use super::load_balancers::paged;
 use super::{Listener, Plan, Rule, not_found, validation};
@@ -114,7 +115,7 @@ impl World {
             let of_this = self.elb.listeners.iter().filter(|(_, listener)| listener.load_balancer == balancer);
             docs.extend(of_this.map(|(arn, _)| self.described_listener(arn)));
         }
-        paged("Listeners", &docs, input)
+        paged("Listeners", &docs, identity, input)
     }
 
     pub(super) fn modify_listener(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {

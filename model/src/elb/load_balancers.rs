@@ -82,7 +82,7 @@ impl World {
             found.extend(self.elb.load_balancers.values().map(|lb| &lb.doc));
         }
         let found: Vec<Value> = found.into_iter().cloned().collect();
-        paged("LoadBalancers", &found, input)
+        paged("LoadBalancers", &found, std::convert::identity, input)
     }
 
     pub(super) fn delete_load_balancer(&mut self, call: &Call<'_>, input: In<'_>) -> Answer {
@@ -118,11 +118,16 @@ impl World {
 }
 
 /// One page of a Describe answer, with `NextMarker`.
-pub(super) fn paged(member: &str, items: &[Value], input: In<'_>) -> Result<Value, AwsError> {
+pub(super) fn paged<T: Clone>(
+    member: &str,
+    items: &[T],
+    shown: impl Fn(T) -> Value,
+    input: In<'_>,
+) -> Result<Value, AwsError> {
     let size = input.opt_u64("PageSize")?.unwrap_or(400).clamp(1, 400) as usize;
     let (items, next) = page(items, input.opt_str("Marker"), size).ok_or_else(|| input.invalid("Marker"))?;
     let mut answer = json!({});
-    answer[member] = Value::Array(items);
+    answer[member] = items.into_iter().map(shown).collect();
     if let Some(next) = next {
         answer["NextMarker"] = json!(next);
     }

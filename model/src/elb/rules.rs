@@ -1,6 +1,7 @@
 //! Listener rules.
 
 use serde_json::{Value, json};
+use std::convert::identity;
 
 use super::load_balancers::paged;
 use super::{Plan, Rule, conditions, not_found, validation};
@@ -107,7 +108,7 @@ impl World {
                 }
             }
         }
-        paged("Rules", &docs, input)
+        paged("Rules", &docs, identity, input)
     }
 
     /// Replaces what is given and keeps the rest; the nodes follow after the propagation time.

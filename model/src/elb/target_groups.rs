@@ -156,8 +156,7 @@ impl World {
             };
             found.extend(self.elb.target_groups.values().filter(of));
         }
-        let docs: Vec<Value> = found.into_iter().map(|group| group.describe(&self.elb)).collect();
-        paged("TargetGroups", &docs, input)
+        paged("TargetGroups", &found, |group| group.describe(&self.elb), input)
     }
 
     pub(super) fn modify_target_group(&mut self, input: In<'_>) -> Answer {

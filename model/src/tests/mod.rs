@@ -3,6 +3,7 @@
 mod beliefs;
 mod cloudwatch;
 mod conformance;
+mod ec2;
 mod ecr;
 mod ecs;
 mod elb;

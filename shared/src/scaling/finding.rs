@@ -131,10 +131,10 @@ impl FindingKind {
             | FindingKind::ScalingFails
             | FindingKind::OtherRegion
             | FindingKind::LateHealthy
-            | FindingKind::FewAddresses
             | FindingKind::OneZone
-            | FindingKind::VcpuQuota
             | FindingKind::SlowScaleOut => Span(0),
+            // What others use while they deploy, and what is counted some minutes later.
+            FindingKind::FewAddresses | FindingKind::VcpuQuota => Span::mins(20),
         }
     }
 

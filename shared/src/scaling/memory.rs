@@ -1,7 +1,7 @@
 //! What is known from the looks before: a finding opens once, is updated silently, is told again when it gets worse or lasts too
 //! long, and its end is told. A value on the edge opens and closes nothing.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Finding, FindingKind, Judged, Past, Role, Severity};
 use crate::time::{Span, Time};
@@ -13,11 +13,18 @@ const LOOKS: u32 = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
-    /// Each finding that was seen and is not over, by kind and role.
+    /// Each finding that was seen and is not over, by kind and role. One of a kind that this release does not know is left out.
+    #[serde(deserialize_with = "known")]
     pub open: Vec<Open>,
     /// How the live count went.
     #[serde(default)]
     pub past: Past,
+}
+
+/// Those that can be read: after a release is taken back what it alone finds is nothing to this one.
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Open>, D::Error> {
+    let all: Vec<serde_json::Value> = Vec::deserialize(from)?;
+    Ok(all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }
 
 /// A finding that was seen and is not over.

@@ -17,7 +17,8 @@ pub struct HealthCheck {
 pub(super) const COOLDOWN: u32 = 300;
 
 impl HealthCheck {
-    /// Seconds until a target that was not healthy is called so: at most, where its checks pass from the first on.
+    /// Seconds until a target that failed its checks is called healthy again, where they pass from then on. A new target needs one
+    /// check only (Elastic Load Balancing user guides), but one that starts slowly has failed some.
     #[must_use]
     pub fn takes(&self) -> u32 {
         self.interval.saturating_mul(self.threshold)
@@ -36,8 +37,8 @@ impl HealthCheck {
 pub struct Subnet {
     /// Its availability zone's name.
     pub zone: String,
-    /// Addresses that nothing has.
-    pub free: u32,
+    /// IPv4 addresses that nothing has; none: it has none at all, and more IPv6 addresses than anybody needs.
+    pub free: Option<u32>,
 }
 
 /// How many CPU units of Fargate an account may use in a region at once, on demand.

@@ -88,9 +88,9 @@ pub struct Sight {
     /// Subnets by id; none: there is none of this id. What is not there was not read.
     #[serde(default)]
     pub subnets: BTreeMap<String, Reading<Option<Subnet>>>,
-    /// The account's Fargate; none: it was not read.
+    /// The account's quota of Fargate; none: it was not read, and none in it: CloudWatch does not have it.
     #[serde(default)]
-    pub vcpus: Option<Reading<Quota>>,
+    pub vcpus: Option<Reading<Option<Quota>>>,
     /// CPU units of a task, by its definition's revision, where that matters ([`wants_size`](super::wants_size)).
     #[serde(default)]
     pub sizes: BTreeMap<String, Reading<u32>>,

@@ -211,6 +211,8 @@ pub enum What {
         subnets: Vec<String>,
         /// Addresses that are left in all of them.
         free: u32,
+        /// Those of them without any.
+        full: Vec<String>,
         /// By so many tasks the service may grow.
         more: u32,
     },
@@ -281,7 +283,10 @@ impl Finding {
             What::Suspended { flags } if flags.scale_out => Severity::Critical,
             What::AtMax { above: Some(_), .. } | What::AtMax { refused: Some(_), .. } => Severity::Critical,
             What::FewAddresses { free: 0, .. } => Severity::Critical,
-            What::VcpuQuota { limit, used, .. } if used >= limit => Severity::Critical,
+            // Not even one.
+            What::VcpuQuota { more, units, limit, used } if limit.saturating_sub(*used) * u64::from(*more) < *units => {
+                Severity::Critical
+            }
             What::UnhealthyTargets { unhealthy, running } if unhealthy >= running => Severity::Critical,
             What::Unreadable { .. }
             | What::NoScalableTarget

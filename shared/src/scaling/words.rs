@@ -32,6 +32,14 @@ impl Finding {
                 self.service
             )
         };
+        let network = || {
+            format!(
+                "aws ecs update-service --cluster {cluster} --service {} --network-configuration \
+                 'awsvpcConfiguration={{subnets=[...],securityGroups=[...],assignPublicIp=...}}' with all that it has now (what is left out \
+                 is reset), which starts a deployment; of two colours, on both",
+                self.service
+            )
+        };
         match &self.what {
             What::Unreadable { .. } => "give Flipback's role what it lacks, or wait where AWS throttles".to_owned(),
             What::Gone => "create it, or take it out of flipback.yaml and apply that".to_owned(),
@@ -75,18 +83,12 @@ impl Finding {
             }
             What::LateHealthy { group, .. } => format!(
                 "aws elbv2 modify-target-group --target-group-arn {group} --health-check-interval-seconds 10 \
-                 --healthy-threshold-count 2 (in force at once, without a deployment)"
+                 --health-check-timeout-seconds 5 --healthy-threshold-count 2 (in force at once, without a deployment)"
             ),
-            What::FewAddresses { .. } => format!(
-                "add subnets with free addresses: aws ecs update-service --cluster {cluster} --service {} --network-configuration \
-                 'awsvpcConfiguration={{subnets=[...],securityGroups=[...]}}', which starts a deployment; or free some of these",
-                self.service
-            ),
-            What::OneZone { .. } => format!(
-                "add a subnet of another zone that the load balancer has too: aws ecs update-service --cluster {cluster} --service {} \
-                 --network-configuration 'awsvpcConfiguration={{subnets=[...],securityGroups=[...]}}', which starts a deployment",
-                self.service
-            ),
+            What::FewAddresses { .. } => format!("free some, or add subnets that have more: {}", network()),
+            What::OneZone { .. } => {
+                format!("add a subnet of another zone that the load balancer has too: {}", network())
+            }
             What::VcpuQuota { units, used, .. } => format!(
                 "aws service-quotas request-service-quota-increase --service-code fargate --quota-code L-3032A538 --desired-value {}",
                 ((units + used) * 5 / 4).div_ceil(VCPU)
@@ -289,15 +291,18 @@ impl fmt::Display for Finding {
             }
             What::LateHealthy { group, interval, threshold } => write!(
                 f,
-                "{service}: {group} calls a target healthy after {threshold} checks, {interval} seconds apart: it may take {} seconds \
-                 until a task is of use",
+                "{service}: {group} calls a target that failed its checks healthy after {threshold} of them, {interval} seconds apart: a task \
+                 that starts slowly is of no use for {} seconds",
                 interval.saturating_mul(*threshold)
             ),
-            What::FewAddresses { subnets, free, more } => write!(
-                f,
-                "{service} may grow by {more} tasks, and its subnets ({}) have {free} addresses left",
-                subnets.join(", ")
-            ),
+            What::FewAddresses { subnets, free, full, more } => {
+                let subnets = subnets.join(", ");
+                write!(
+                    f,
+                    "{service} may grow by {more} tasks, and its subnets ({subnets}) have {free} addresses left"
+                )?;
+                if full.is_empty() || *free == 0 { Ok(()) } else { write!(f, ", {} none", full.join(" and ")) }
+            }
             What::OneZone { zone } => {
                 write!(f, "{service} has subnets in {zone} only: with the zone all of its tasks are gone")
             }

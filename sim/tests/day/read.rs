@@ -51,7 +51,7 @@ pub(crate) fn late(group: &Value) -> Option<(TargetGroupArn, HealthCheck)> {
 }
 
 pub(crate) fn subnet(doc: &Value) -> (String, Reading<Option<Subnet>>) {
-    let subnet = Subnet { zone: text(&doc["AvailabilityZone"]), free: number(&doc["AvailableIpAddressCount"]) };
+    let subnet = Subnet { zone: text(&doc["AvailabilityZone"]), free: Some(number(&doc["AvailableIpAddressCount"])) };
     (text(&doc["SubnetId"]), Reading::Known(Some(subnet)))
 }
 
@@ -64,12 +64,12 @@ pub(crate) fn quota_queries() -> Value {
         { "Id": "quota", "Expression": "SERVICE_QUOTA(usage)" }])
 }
 
-pub(crate) fn quota(answer: &Value) -> Reading<Quota> {
+pub(crate) fn quota(answer: &Value) -> Reading<Option<Quota>> {
     let newest =
         |place: usize| answer["MetricDataResults"][place]["Values"][0].as_f64().map(|n| (n * VCPU as f64) as u64);
     match (newest(0), newest(1)) {
-        (Some(used), Some(limit)) => Reading::Known(Quota { limit, used }),
-        (_, _) => Reading::Unknown("no value yet".to_owned()),
+        (Some(used), Some(limit)) => Reading::Known(Some(Quota { limit, used })),
+        (_, _) => Reading::Known(None),
     }
 }
 

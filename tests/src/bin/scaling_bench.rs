@@ -217,35 +217,69 @@ fn memory(name: &str) -> anyhow::Result<Option<u64>> {
     Ok(all.filter_map(of).max())
 }
 
-/// Services with two colours, one task on the live one, behind shared load balancers.
+/// Services with two colours, one task on the live one, behind shared load balancers. What begins to move comes last.
 async fn set_up(cloud: &Cloud, table: &Table, services: usize) -> anyhow::Result<Vec<ServiceName>> {
     let began = Instant::now();
-    let (names, configs) = cloud.with_world(|world| {
-        let now = cloud.now();
+    let fronts = at_once(cloud, |call| fronts(call, services))?;
+    // The embedded database looks through all of a stream at each write. Nothing here is to be told.
+    let table_name = cloud.outputs().get("TableName").context("no output TableName")?;
+    let no_stream = json!({ "TableName": table_name, "StreamSpecification": { "StreamEnabled": false } });
+    cloud.call_database("UpdateTable", &no_stream).await?;
+    apply(table, &fronts.all).await?;
+    eprintln!("    load balancers, rules and configurations after {:.0} s", began.elapsed().as_secs_f64());
+    at_once(cloud, |call| {
+        fronts.all.iter().try_for_each(|front| {
+            Colour::BOTH.iter().try_for_each(|colour| side(call, front, *colour, &fronts.subnets))
+        })
+    })?;
+    eprintln!("    services after {:.0} s", began.elapsed().as_secs_f64());
+    while cloud.with_world(|world| world.running_tasks().len()) < services {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    eprintln!("    their tasks run after {:.0} s", began.elapsed().as_secs_f64());
+    Ok(fronts.all.into_iter().map(|front| front.name).collect())
+}
+
+/// A call of AWS's in process.
+type Making<'a> = &'a mut dyn FnMut(Service, &str, Value) -> anyhow::Result<Value>;
+
+/// Many calls at one moment.
+fn at_once<T>(cloud: &Cloud, work: impl FnOnce(Making<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let now = cloud.now();
+    cloud.with_world(|world| {
         world.at_once(|world| {
             let mut call = |service: Service, operation: &str, input: Value| {
                 let (caller, region) = ("bench:setup", "us-east-1");
-                world
-                    .call(Call { service, operation, input: &input, caller, region, now })
-                    .with_context(|| operation.to_owned())
+                let made = world.call(Call { service, operation, input: &input, caller, region, now });
+                made.with_context(|| operation.to_owned())
             };
-            services_of_aws(&mut call, services)
+            work(&mut call)
         })
-    })?;
-    eprintln!("    AWS's side of it after {:.0} s", began.elapsed().as_secs_f64());
-    apply(table, configs).await?;
-    Ok(names)
+    })
 }
 
-/// AWS's side of the services: their names, and their configurations.
-fn services_of_aws(
-    call: &mut impl FnMut(Service, &str, Value) -> anyhow::Result<Value>,
-    services: usize,
-) -> anyhow::Result<(Vec<ServiceName>, Vec<String>)> {
+/// What leads to a service.
+struct Front {
+    name: ServiceName,
+    rule: String,
+    blue: Value,
+    green: Value,
+}
+
+struct Fronts {
+    subnets: Value,
+    all: Vec<Front>,
+}
+
+fn fronts(call: Making<'_>, services: usize) -> anyhow::Result<Fronts> {
     call(Service::Ecs, "CreateCluster", json!({ "clusterName": "bench" }))?;
     let repository = call(Service::Ecr, "CreateRepository", json!({ "repositoryName": "bench" }))?;
     let uri = repository["repository"]["repositoryUri"].as_str().context("no repositoryUri")?;
     call(Service::Ecr, "PutImage", local::example::image("bench", "1.0.0", ""))?;
+    let definition = json!({ "family": "bench", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
+        "memory": "512", "containerDefinitions": [{ "name": "app", "image": format!("{uri}:1.0.0"), "essential": true,
+            "portMappings": [{ "containerPort": 8080, "protocol": "tcp" }] }] });
+    call(Service::Ecs, "RegisterTaskDefinition", definition)?;
     let mut subnets = Vec::new();
     for (place, zone) in ["a", "b", "c"].into_iter().enumerate() {
         let input = json!({ "VpcId": "vpc-local", "CidrBlock": format!("10.{place}.0.0/16"),
@@ -253,13 +287,10 @@ fn services_of_aws(
         subnets.push(call(Service::Ec2, "CreateSubnet", input)?["Subnet"]["SubnetId"].take());
     }
     let subnets = Value::Array(subnets);
-    let definition = json!({ "family": "bench", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256",
-        "memory": "512", "containerDefinitions": [{ "name": "app", "image": format!("{uri}:1.0.0"), "essential": true,
-            "portMappings": [{ "containerPort": 8080, "protocol": "tcp" }] }] });
-    call(Service::Ecs, "RegisterTaskDefinition", definition)?;
-    let (mut names, mut configs, mut listener) = (Vec::new(), Vec::new(), Value::Null);
+    let (mut all, mut listener) = (Vec::new(), Value::Null);
     for number in 0..services {
-        if number % PER_BALANCER == 0 {
+        let place = number % PER_BALANCER;
+        if place == 0 {
             let balancer = json!({ "Name": format!("bench-{}", number / PER_BALANCER), "Subnets": subnets });
             let balancer = call(Service::Elb, "CreateLoadBalancer", balancer)?;
             let nothing = json!([{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "404" } }]);
@@ -268,20 +299,64 @@ fn services_of_aws(
             listener = call(Service::Elb, "CreateListener", input)?["Listeners"][0]["ListenerArn"].take();
         }
         let name = format!("bench-{number:05}");
-        let rule = one(call, &name, number % PER_BALANCER, &listener, &subnets)?;
-        configs.push(format!(
+        let mut group = |colour: &str| {
+            let name = format!("{name}-{colour}");
+            let input =
+                json!({ "Name": name, "Protocol": "HTTP", "Port": 8080, "VpcId": "vpc-local", "TargetType": "ip" });
+            anyhow::Ok(call(Service::Elb, "CreateTargetGroup", input)?["TargetGroups"][0]["TargetGroupArn"].take())
+        };
+        let (blue, green) = (group("blue")?, group("green")?);
+        let weights = json!([{ "TargetGroupArn": blue, "Weight": 1 }, { "TargetGroupArn": green, "Weight": 0 }]);
+        let rule = json!({ "ListenerArn": listener, "Priority": place + 1,
+            "Conditions": [{ "Field": "path-pattern", "Values": [format!("/{name}/*")] }],
+            "Actions": [{ "Type": "forward", "ForwardConfig": { "TargetGroups": weights } }] });
+        let rule = call(Service::Elb, "CreateRule", rule)?["Rules"][0]["RuleArn"].take();
+        let rule = rule.as_str().context("no RuleArn")?.to_owned();
+        all.push(Front { name: ServiceName::from(name), rule, blue, green });
+    }
+    Ok(Fronts { subnets, all })
+}
+
+/// One colour of a service, scaled by its CPU.
+fn side(call: Making<'_>, front: &Front, colour: Colour, subnets: &Value) -> anyhow::Result<()> {
+    let (name, group, tasks) = match colour {
+        Colour::Blue => (format!("{}-blue", front.name), &front.blue, 1),
+        Colour::Green => (format!("{}-green", front.name), &front.green, 0),
+    };
+    let service = json!({ "cluster": "bench", "serviceName": name, "taskDefinition": "bench", "desiredCount": tasks,
+        "launchType": "FARGATE", "networkConfiguration": { "awsvpcConfiguration": { "subnets": subnets } },
+        "loadBalancers": [{ "targetGroupArn": group, "containerName": "app", "containerPort": 8080 }] });
+    call(Service::Ecs, "CreateService", service)?;
+    let scaled = json!({ "ServiceNamespace": "ecs", "ResourceId": format!("service/bench/{name}"),
+        "ScalableDimension": "ecs:service:DesiredCount" });
+    let with = |more: Value| {
+        let mut input = scaled.clone();
+        more.as_object().into_iter().flatten().for_each(|(name, value)| input[name] = value.clone());
+        input
+    };
+    let rests = tasks == 0;
+    let target = json!({ "MinCapacity": tasks, "MaxCapacity": 4, "SuspendedState": { "DynamicScalingInSuspended": rests,
+        "DynamicScalingOutSuspended": rests, "ScheduledScalingSuspended": rests } });
+    call(Service::AutoScaling, "RegisterScalableTarget", with(target))?;
+    let policy = json!({ "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 70.0, "PredefinedMetricSpecification": {
+            "PredefinedMetricType": "ECSServiceAverageCPUUtilization" } } });
+    call(Service::AutoScaling, "PutScalingPolicy", with(policy))?;
+    Ok(())
+}
+
+/// As after `flipback apply` and a first rollout.
+async fn apply(table: &Table, fronts: &[Front]) -> anyhow::Result<()> {
+    let config = |front: &Front| {
+        let (name, rule) = (&front.name, &front.rule);
+        format!(
             "version: 1\nservices:\n  - name: {name}\n    cluster: bench\n    image: {{ repository: {name}, tags: {{ semver: '*' }} }}\n    \
              engine: {{ managed: {{ blue: {name}-blue, green: {name}-green, routes: [ \"{rule}\" ] }} }}\n    \
              strategy: {{ blueGreen: {{ bake: 5m }} }}\n    withoutAlarms: accept\n"
-        ));
-        names.push(ServiceName::from(name));
-    }
-    Ok((names, configs))
-}
-
-async fn apply(table: &Table, configs: Vec<String>) -> anyhow::Result<()> {
+        )
+    };
     let mut applying = JoinSet::new();
-    for yaml in configs {
+    for yaml in fronts.iter().map(config) {
         let table = table.clone();
         applying.spawn(async move {
             for config in shared::config::parse(&yaml).with_context(|| yaml.clone())? {
@@ -316,49 +391,4 @@ async fn settle(table: &Table, service: &ServiceName) -> anyhow::Result<()> {
     let (status, version) = (&record.status, record.version);
     table.save(&Save { service, version, status, consumed: &[], notices: &[], history: &history }).await?;
     Ok(())
-}
-
-/// Both colours of a service; its route.
-fn one(
-    call: &mut impl FnMut(Service, &str, Value) -> anyhow::Result<Value>,
-    name: &str,
-    place: usize,
-    listener: &Value,
-    subnets: &Value,
-) -> anyhow::Result<String> {
-    let mut groups = Vec::new();
-    for (colour, tasks) in [("blue", 1), ("green", 0)] {
-        let name = format!("{name}-{colour}");
-        let group = json!({ "Name": name, "Protocol": "HTTP", "Port": 8080, "VpcId": "vpc-local", "TargetType": "ip" });
-        let group = call(Service::Elb, "CreateTargetGroup", group)?["TargetGroups"][0]["TargetGroupArn"].take();
-        groups.push(json!({ "TargetGroupArn": group, "Weight": tasks }));
-    }
-    let rule = json!({ "ListenerArn": listener, "Priority": place + 1,
-        "Conditions": [{ "Field": "path-pattern", "Values": [format!("/{name}/*")] }],
-        "Actions": [{ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } }] });
-    let rule = call(Service::Elb, "CreateRule", rule)?["Rules"][0]["RuleArn"].take();
-    for (place, (colour, tasks)) in [("blue", 1), ("green", 0)].into_iter().enumerate() {
-        let name = format!("{name}-{colour}");
-        let service = json!({ "cluster": "bench", "serviceName": name, "taskDefinition": "bench", "desiredCount": tasks,
-            "launchType": "FARGATE",
-            "networkConfiguration": { "awsvpcConfiguration": { "subnets": subnets } },
-            "loadBalancers": [{ "targetGroupArn": groups[place]["TargetGroupArn"], "containerName": "app", "containerPort": 8080 }] });
-        call(Service::Ecs, "CreateService", service)?;
-        let scaled = json!({ "ServiceNamespace": "ecs", "ResourceId": format!("service/bench/{name}"),
-            "ScalableDimension": "ecs:service:DesiredCount" });
-        let with = |more: Value| {
-            let mut input = scaled.clone();
-            more.as_object().into_iter().flatten().for_each(|(name, value)| input[name] = value.clone());
-            input
-        };
-        let rests = tasks == 0;
-        let target = json!({ "MinCapacity": tasks, "MaxCapacity": 4, "SuspendedState": { "DynamicScalingInSuspended": rests,
-            "DynamicScalingOutSuspended": rests, "ScheduledScalingSuspended": rests } });
-        call(Service::AutoScaling, "RegisterScalableTarget", with(target))?;
-        let policy = json!({ "PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
-            "TargetTrackingScalingPolicyConfiguration": { "TargetValue": 70.0, "PredefinedMetricSpecification": {
-                "PredefinedMetricType": "ECSServiceAverageCPUUtilization" } } });
-        call(Service::AutoScaling, "PutScalingPolicy", with(policy))?;
-    }
-    rule.as_str().map(str::to_owned).context("no RuleArn")
 }

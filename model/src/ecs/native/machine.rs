@@ -417,14 +417,14 @@ impl World {
                 continue;
             }
             let (stops, starts) = self.balance(key, id, *want as usize, now);
-            moved |= !stops.is_empty() || starts > 0;
+            let (placed, lack) = self.placeable(key, starts, false);
+            moved |= !stops.is_empty() || placed > 0;
             for (task, reason, failed) in stops {
                 self.stop_task(&task, "ServiceSchedulerInitiated", &reason, now);
                 if failed {
                     self.count_failure(key, id, now);
                 }
             }
-            let (placed, lack) = self.placeable(key, starts, false);
             if placed < starts {
                 self.not_placed(key, lack, now);
             }

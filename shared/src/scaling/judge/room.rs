@@ -48,7 +48,8 @@ pub(super) fn judge<'a>(
         (_, _) => Answer::Unknown,
     };
     take(FindingKind::FewAddresses, few, &mut room);
-    take(FindingKind::VcpuQuota, more.map_or(Answer::Unknown, |more| vcpus(counts, more, sight)), &mut room);
+    let vcpus = more.map_or(Answer::Unknown, |more| vcpus(counts, more, sight, &mut room.unread));
+    take(FindingKind::VcpuQuota, vcpus, &mut room);
     room
 }
 
@@ -111,27 +112,56 @@ fn one_zone(subnets: &[(String, Option<&Subnet>)], most: u32) -> Answer {
 }
 
 fn few(subnets: &[(String, Option<&Subnet>)], more: u32) -> Answer {
-    // Its tasks have the addresses of their instances.
-    if subnets.is_empty() {
+    let only_ipv6 = |(_, subnet): &(String, Option<&Subnet>)| subnet.is_some_and(|subnet| subnet.free.is_none());
+    // Its tasks have the addresses of their instances, or more than they need.
+    if subnets.is_empty() || more == 0 || subnets.iter().any(only_ipv6) {
         return Answer::Fine;
     }
-    let free: u64 = subnets.iter().filter_map(|(_, subnet)| Some(u64::from(subnet.as_ref()?.free))).sum();
-    fits(more.into(), free, || What::FewAddresses {
+    let free_of = |subnet: &Option<&Subnet>| subnet.and_then(|subnet| subnet.free).unwrap_or(0);
+    let free = subnets.iter().map(|(_, subnet)| u64::from(free_of(subnet))).sum();
+    let full: Vec<String> =
+        subnets.iter().filter(|(_, subnet)| free_of(subnet) == 0).map(|(id, _)| id.clone()).collect();
+    let what = |full: Vec<String>| What::FewAddresses {
         subnets: subnets.iter().map(|(id, _)| id.clone()).collect(),
         free: u32::try_from(free).unwrap_or(u32::MAX),
+        full,
         more,
-    })
+    };
+    // Tasks are spread over the zones, and nothing says that a full one is left out.
+    if !full.is_empty() {
+        return Answer::Found(what(full));
+    }
+    match fits(more.into(), free, || what(full)) {
+        Answer::Fine if subnets.iter().any(|(_, subnet)| free_of(subnet) < SOME) => Answer::Unknown,
+        answer => answer,
+    }
 }
 
-fn vcpus(counts: &Counts, more: u32, sight: &Sight) -> Answer {
+/// A subnet that was full is so no more with as many addresses.
+const SOME: u32 = 3;
+
+fn vcpus<'a>(counts: &Counts, more: u32, sight: &'a Sight, unread: &mut Option<&'a String>) -> Answer {
     if !counts.fargate || more == 0 {
         return Answer::Fine;
     }
-    let Some(Reading::Known(quota)) = &sight.vcpus else { return Answer::Unknown };
+    let quota = match &sight.vcpus {
+        Some(Reading::Known(Some(quota))) => quota,
+        Some(Reading::Unknown(why)) => {
+            *unread = unread.or(Some(why));
+            return Answer::Unknown;
+        }
+        Some(Reading::Known(None)) | None => return Answer::Unknown,
+    };
+    if !may_not_fit(more, quota) {
+        return Answer::Fine;
+    }
     let size = match sight.sizes.get(&counts.definition) {
         Some(Reading::Known(size)) => u64::from(*size),
-        Some(Reading::Unknown(_)) | None if may_not_fit(more, quota) => return Answer::Unknown,
-        Some(Reading::Unknown(_)) | None => return Answer::Fine,
+        Some(Reading::Unknown(why)) => {
+            *unread = unread.or(Some(why));
+            return Answer::Unknown;
+        }
+        None => return Answer::Unknown,
     };
     let units = size * u64::from(more);
     fits(units, quota.free(), || What::VcpuQuota { more, units, limit: quota.limit, used: quota.used })
@@ -146,13 +176,13 @@ fn may_not_fit(more: u32, quota: &Quota) -> bool {
 #[must_use]
 pub fn wants_size(counts: &Counts, target: &ScalingReading, vcpus: &Quota) -> bool {
     let more = growth(counts, target.max);
-    counts.fargate && more > 0 && may_not_fit(more, vcpus)
+    counts.fargate && !counts.deploying && more > 0 && may_not_fit(more, vcpus)
 }
 
 fn fits(need: u64, free: u64, what: impl FnOnce() -> What) -> Answer {
     if need > free {
         Answer::Found(what())
-    } else if need + need / 10 <= free {
+    } else if need + need.div_ceil(10) <= free {
         Answer::Fine
     } else {
         Answer::Unknown

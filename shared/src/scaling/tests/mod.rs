@@ -457,3 +457,17 @@ fn each_kind_of_the_live_side_opens_once_and_closes_once() {
         assert_eq!(closed[1], 1, "{kind:?} ends in the second look without it");
     }
 }
+
+#[test]
+fn no_news_is_neither_of_an_opening_nor_of_an_end() {
+    let mut memory = Memory::default();
+    let full = judged(&native("{}"), &sight(counts(12, 12), Some(target(2, 10))));
+    let fine = judged(&native("{}"), &sight(counts(4, 4), Some(target(2, 10))));
+    let mut look = |judged: &Judged, minutes: u64| memory.note(judged, NOW.plus(Span::mins(minutes)), APART).is_empty();
+    let news = [look(&full, 0), look(&full, 5), look(&full, 10), look(&fine, 15), look(&fine, 20), look(&fine, 25)];
+    assert_eq!(
+        news,
+        [true, false, true, true, false, true],
+        "it opens in the second look, and ends in the second without it"
+    );
+}

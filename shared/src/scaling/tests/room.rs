@@ -14,7 +14,7 @@ pub(super) fn placed(counts: Counts) -> Counts {
 }
 
 fn subnet(zone: &str, free: u32) -> Reading<Option<Subnet>> {
-    Reading::Known(Some(Subnet { zone: zone.to_owned(), free }))
+    Reading::Known(Some(Subnet { zone: zone.to_owned(), free: Some(free) }))
 }
 
 /// Four of ten tasks, plenty of everything.
@@ -22,7 +22,7 @@ pub(super) fn roomy(counts: Counts) -> Sight {
     Sight {
         late: Some(Reading::Known(BTreeMap::new())),
         subnets: [("subnet-a".to_owned(), subnet("a", 100)), ("subnet-b".to_owned(), subnet("b", 100))].into(),
-        vcpus: Some(Reading::Known(Quota { limit: 1_000 * VCPU, used: 0 })),
+        vcpus: Some(Reading::Known(Some(Quota { limit: 1_000 * VCPU, used: 0 }))),
         ..sight(placed(counts), Some(target(2, 10)))
     }
 }
@@ -39,7 +39,7 @@ pub(super) fn without(kind: FindingKind, sight: &mut Sight) {
         }
         FindingKind::OneZone => drop(sight.subnets.insert("subnet-b".to_owned(), subnet("a", 100))),
         FindingKind::VcpuQuota => {
-            sight.vcpus = Some(Reading::Known(Quota { limit: 8 * VCPU, used: 3 * VCPU }));
+            sight.vcpus = Some(Reading::Known(Some(Quota { limit: 8 * VCPU, used: 3 * VCPU })));
             sight.sizes = [("shop:7".to_owned(), Reading::Known(1_024))].into();
         }
         other => panic!("{other:?} is no matter of room"),
@@ -77,8 +77,13 @@ fn addresses_left_are_compared_with_what_the_maximum_needs() {
     };
     // Six more.
     assert_eq!(left(counts(4, 4), 2, 3), (vec![FindingKind::FewAddresses], false));
-    assert_eq!(left(counts(4, 4), 3, 3), (vec![], false));
-    assert_eq!(left(Counts { pending: 1, ..counts(5, 4) }, 2, 3).0, [FindingKind::RunningBelowDesired], "five more");
+    assert_eq!(left(counts(4, 4), 3, 3), (vec![], true), "just enough: neither");
+    assert_eq!(left(counts(4, 4), 4, 3), (vec![], false));
+    assert_eq!(left(Counts { pending: 1, ..counts(5, 4) }, 3, 3).0, [FindingKind::RunningBelowDesired], "five more");
+    // Half of the tasks go to either.
+    assert_eq!(left(counts(4, 4), 0, 200), (vec![FindingKind::FewAddresses], false), "one is full");
+    assert_eq!(left(counts(4, 4), 2, 200), (vec![], true), "it was");
+    assert_eq!(left(counts(4, 4), 3, 200), (vec![], false));
     let wide = |free: u32| {
         let mut sight = roomy(counts(4, 4));
         sight.targets = self::sight(counts(4, 4), Some(target(2, 104))).targets;
@@ -88,6 +93,10 @@ fn addresses_left_are_compared_with_what_the_maximum_needs() {
     assert_eq!(wide(109), (vec![], true), "between the two limits nothing changes");
     assert_eq!(wide(110), (vec![], false), "a tenth more is enough");
     assert_eq!(left(counts(10, 10), 0, 0).0, [FindingKind::AtMax], "it needs none");
+    let mut six = roomy(counts(4, 4));
+    six.subnets.insert("subnet-b".to_owned(), Reading::Known(Some(Subnet { zone: "b".to_owned(), free: None })));
+    six.subnets.insert("subnet-a".to_owned(), subnet("a", 0));
+    assert_eq!(told(&six), [], "IPv6 addresses do not end");
     let mut alone = roomy(counts(4, 4));
     alone.targets.insert("shop-api".to_owned(), Reading::Known(None));
     alone.subnets = [("subnet-a".to_owned(), subnet("a", 0)), ("subnet-b".to_owned(), subnet("b", 0))].into();
@@ -135,7 +144,7 @@ fn subnets_of_one_zone_are_told_where_there_may_be_two_tasks() {
 fn the_quota_is_compared_with_what_the_maximum_takes() {
     let with = |limit: u64, used: u64, size: Option<Reading<u32>>| {
         let mut sight = roomy(counts(4, 4));
-        sight.vcpus = Some(Reading::Known(Quota { limit: limit * VCPU, used: used * VCPU }));
+        sight.vcpus = Some(Reading::Known(Some(Quota { limit: limit * VCPU, used: used * VCPU })));
         sight.sizes = size.map(|size| ("shop:7".to_owned(), size)).into_iter().collect();
         (told(&sight), silent(&sight, FindingKind::VcpuQuota))
     };
@@ -143,20 +152,24 @@ fn the_quota_is_compared_with_what_the_maximum_takes() {
     // Six more of two vCPUs.
     assert_eq!(with(20, 9, two()), (vec![FindingKind::VcpuQuota], false));
     assert_eq!(with(20, 8, two()), (vec![], true), "just enough: neither");
+    assert_eq!(with(20, 7, two()), (vec![], true));
     assert_eq!(with(20, 6, two()), (vec![], false));
     assert_eq!(with(20, 25, two()), (vec![FindingKind::VcpuQuota], false), "it was lowered");
     assert_eq!(with(20, 0, None), (vec![], true), "how large they are is not known");
-    assert_eq!(with(20, 0, Some(Reading::Unknown("throttled".to_owned()))), (vec![], true), "and that is no news");
-    assert_eq!(with(212, 0, None), (vec![], false), "the largest fit, with a tenth more");
+    let denied = || Some(Reading::Unknown("ecs:DescribeTaskDefinition: AccessDenied".to_owned()));
+    assert_eq!(with(20, 0, denied()), (vec![FindingKind::Unreadable], true));
+    assert_eq!(with(212, 0, denied()), (vec![], false), "the largest fit, with a tenth more");
     assert_eq!(with(211, 0, None), (vec![], true));
     let mut spot = roomy(counts(4, 4));
     spot.services
         .insert("shop-api".to_owned(), Reading::Known(Some(Counts { fargate: false, ..placed(counts(4, 4)) })));
-    spot.vcpus = Some(Reading::Known(Quota { limit: 0, used: 0 }));
+    spot.vcpus = Some(Reading::Known(Some(Quota { limit: 0, used: 0 })));
     assert_eq!((told(&spot), silent(&spot, FindingKind::VcpuQuota)), (vec![], false), "it has another quota, or none");
     let mut unread = roomy(counts(4, 4));
-    unread.vcpus = Some(Reading::Unknown("not every metric was answered".to_owned()));
-    assert_eq!((told(&unread), silent(&unread, FindingKind::VcpuQuota)), (vec![], true));
+    unread.vcpus = Some(Reading::Unknown("cloudwatch:GetMetricData: AccessDenied".to_owned()));
+    assert_eq!((told(&unread), silent(&unread, FindingKind::VcpuQuota)), (vec![FindingKind::Unreadable], true));
+    unread.vcpus = Some(Reading::Known(None));
+    assert_eq!((told(&unread), silent(&unread, FindingKind::VcpuQuota)), (vec![], true), "CloudWatch does not have it");
 }
 
 #[test]
@@ -166,6 +179,7 @@ fn the_size_of_a_task_is_asked_for_where_the_largest_would_not_fit() {
     assert!(wants(&placed(counts(4, 4)), 211) && !wants(&placed(counts(4, 4)), 212));
     assert!(!wants(&placed(counts(10, 10)), 0), "it does not grow");
     assert!(!wants(&counts(4, 4), 0), "not on Fargate");
+    assert!(!wants(&Counts { deploying: true, ..placed(counts(4, 4)) }, 0), "nothing is said of it");
 }
 
 #[test]
@@ -176,7 +190,7 @@ fn a_target_that_is_healthy_later_than_a_scale_out_may_take_is_told() {
     slow.late = Some(Reading::Known([("arn:group/blue".into(), check(60, 10))].into()));
     assert_eq!(told(&slow), [FindingKind::LateHealthy]);
     let sentence = judged(&native("{}"), &slow).found[0].to_string();
-    assert!(sentence.contains("10 checks, 60 seconds apart") && sentence.contains("600 seconds"), "{sentence}");
+    assert!(sentence.contains("after 10 of them, 60 seconds apart") && sentence.contains("600 seconds"), "{sentence}");
     slow.late = Some(Reading::Known([("arn:group/other".into(), check(60, 10))].into()));
     assert_eq!(told(&slow), [], "another service's");
     slow.late = Some(Reading::Unknown("elasticloadbalancing:DescribeTargetGroups: throttled".to_owned()));
@@ -191,7 +205,7 @@ fn while_tasks_come_and_go_nothing_is_said_of_what_is_left() {
     let full = |counts: Counts| {
         let mut sight = roomy(counts);
         sight.subnets = [("subnet-a".to_owned(), subnet("a", 0)), ("subnet-b".to_owned(), subnet("b", 0))].into();
-        sight.vcpus = Some(Reading::Known(Quota { limit: 0, used: 0 }));
+        sight.vcpus = Some(Reading::Known(Some(Quota { limit: 0, used: 0 })));
         sight.sizes = [("shop:7".to_owned(), Reading::Known(256))].into();
         sight
     };
@@ -215,10 +229,25 @@ fn what_is_left_is_told_with_its_numbers_and_what_to_do() {
         "shop may grow by 6 tasks of 1.5 vCPUs in all, and 1 are left of the account's 16 Fargate vCPUs"
     );
     assert!(quota.remedy("c").ends_with("--desired-value 21"), "{}", quota.remedy("c"));
-    assert_eq!(quota.severity(), Severity::Warning);
-    let none = of(What::VcpuQuota { more: 6, units: 1_536, limit: 16 * VCPU, used: 16 * VCPU });
+    assert_eq!(quota.severity(), Severity::Warning, "one of a quarter of a vCPU has room");
+    let none = of(What::VcpuQuota { more: 6, units: 1_536, limit: 16 * VCPU, used: 16 * VCPU - 255 });
     assert_eq!(none.severity(), Severity::Critical, "the next step fails");
-    let few = |free: u32| of(What::FewAddresses { subnets: vec!["subnet-a".to_owned()], free, more: 6 });
+    let few = |free: u32| of(What::FewAddresses { subnets: vec!["subnet-a".to_owned()], free, full: vec![], more: 6 });
     assert_eq!(few(5).to_string(), "shop may grow by 6 tasks, and its subnets (subnet-a) have 5 addresses left");
     assert_eq!((few(1).severity(), few(0).severity()), (Severity::Warning, Severity::Critical));
+    let (subnets, full) = (vec!["a".to_owned(), "b".to_owned()], vec!["b".to_owned()]);
+    let half = of(What::FewAddresses { subnets, free: 9, full, more: 6 });
+    assert!(half.to_string().ends_with("(a, b) have 9 addresses left, b none"), "{half}");
+}
+
+#[test]
+fn a_finding_of_a_later_release_is_left_out_of_what_is_remembered() {
+    let mut memory = Memory::default();
+    let full = judged(&native("{}"), &sight(counts(10, 10), Some(target(2, 10))));
+    memory.note(&full, NOW, APART);
+    let mut saved = serde_json::to_value(&memory).expect("it is written");
+    let mut newer = saved["open"][0].clone();
+    newer["finding"]["what"]["kind"] = "ofTomorrow".into();
+    saved["open"].as_array_mut().expect("a list").push(newer);
+    assert_eq!(serde_json::from_value::<Memory>(saved).expect("it is read"), memory);
 }
