@@ -20,7 +20,7 @@ use crate::errors::{Failure, Kind, chain};
 
 /// The API's version (its reference).
 const VERSION: &str = "2016-11-15";
-const CONTENT: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+const CONTENT: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// Speaks EC2's Query protocol, over the same TLS stack as the SDK.

@@ -61,7 +61,7 @@ def test_every_call_that_the_product_can_make_was_seen(ours, report):
             if "check_account" in path.parts:
                 continue
             text = path.read_text(encoding="utf-8").partition("#[cfg(test)]")[0]
-            said |= set(re.findall(r'"((?:ecs|elasticloadbalancing|cloudwatch|ecr|application-autoscaling|sqs|sns|'
+            said |= set(re.findall(r'"((?:ecs|elasticloadbalancing|cloudwatch|ecr|application-autoscaling|sqs|sns|ec2|'
                                    r'secretsmanager|dynamodb|sts):[A-Z][A-Za-z]+)"', text))
     names = {f"{WORDS.get(word, word)}:{operation}" for word, operation in (each.split(":") for each in said)}
     assert len(names) > 25, f"the product's calls are not found in its source any more: {sorted(names)}"
@@ -81,7 +81,7 @@ def test_every_request_says_who_it_is_for_in_its_headers(ours):
     for call in ours:
         model = call.model.service_model
         kind = {"json": f"application/x-amz-json-{model.metadata.get('jsonVersion')}",
-                "query": "application/x-www-form-urlencoded", "smithy-rpc-v2-cbor": "application/cbor"}[call.protocol]
+                "query": "application/x-www-form-urlencoded", "ec2": "application/x-www-form-urlencoded", "smithy-rpc-v2-cbor": "application/cbor"}[call.protocol]
         if call.request.header("content-type") != kind:
             wrong.append(f"{call}: content-type {call.request.header('content-type')}, not {kind}")
         if f"/{model.signing_name}/aws4_request" not in (call.request.header("authorization") or ""):

@@ -39,6 +39,7 @@ class Script:
         """Everything, up and down again."""
         assert self.call("sts", "GetCallerIdentity")["Account"] == ACCOUNT
         self.images()
+        self.subnets()
         self.balancer()
         self.services()
         self.scaling()
@@ -71,6 +72,18 @@ class Script:
         self.call("ecr", "PutImage", repositoryName="shop-api", imageTag="0.9.0", imageManifest=spare)
         gone = self.call("ecr", "BatchDeleteImage", repositoryName="shop-api", imageIds=[{"imageTag": "0.9.0"}])
         assert gone["imageIds"] and not gone["failures"]
+
+    def subnets(self):
+        made = self.call("ec2", "CreateSubnet", VpcId="vpc-1", CidrBlock="10.0.0.0/28", AvailabilityZone="us-east-1b")["Subnet"]
+        assert (made["AvailableIpAddressCount"], made["AvailabilityZone"]) == (11, "us-east-1b"), made
+        found = self.call("ec2", "DescribeSubnets", Filters=[{"Name": "subnet-id", "Values": [made["SubnetId"], "subnet-none"]}])
+        assert found["Subnets"] == [made], found
+        assert self.call("ec2", "DescribeSubnets", SubnetIds=[made["SubnetId"]])["Subnets"] == [made]
+        self.refused("InvalidSubnetID.NotFound", "ec2", "DescribeSubnets", SubnetIds=["subnet-none"])
+        self.refused("InvalidParameterValue", "ec2", "DescribeSubnets", Filters=[{"Name": "colour", "Values": ["red"]}])
+        self.refused("InvalidSubnet.Range", "ec2", "CreateSubnet", VpcId="vpc-1", CidrBlock="10.0.0.0/29")
+        self.call("ec2", "DeleteSubnet", SubnetId=made["SubnetId"])
+        self.refused("InvalidSubnetID.NotFound", "ec2", "DeleteSubnet", SubnetId=made["SubnetId"])
 
     def balancer(self):
         made = self.call("elb", "CreateLoadBalancer", Name="shop", Subnets=["subnet-1", "subnet-2"], Type="application",

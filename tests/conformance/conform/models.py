@@ -18,6 +18,7 @@ SERVICES = {
     "sns": "sns",
     "secretsmanager": "secretsmanager",
     "sts": "sts",
+    "ec2": "ec2",
     "dynamodb": "dynamodb",
 }
 
@@ -57,5 +58,5 @@ def tell(request):
     scope = (request.header("authorization") or "").partition("Credential=")[2].split("/")
     service = _signing_names().get(scope[3]) if len(scope) > 3 else None
     if service and fields.get("Version") == model(service).api_version and "Action" in fields:
-        return service, fields["Action"], "query"
+        return service, fields["Action"], "ec2" if service == "ec2" else "query"
     return None

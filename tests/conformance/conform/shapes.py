@@ -48,7 +48,7 @@ class Check:
         if not isinstance(value, dict):
             return self._type(value, shape, path)
         names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
-        if self.protocol == "query":
+        if self.protocol in ("query", "ec2"):
             names = {name: name for name in shape.members}
         for name in shape.required_members:
             if not any(known == name for key, known in names.items() if key in value):

@@ -19,8 +19,8 @@ class Unreadable(Exception):
 def request(call):
     """The input document of a call."""
     body, shape = call.request.body, call.model.input_shape
-    if call.protocol == "query":
-        return _form(call.request.fields(), shape)
+    if call.protocol in ("query", "ec2"):
+        return _form(call.request.fields(), shape, _ec2_name if call.protocol == "ec2" else _query_name)
     return _document(body, call.protocol)
 
 
@@ -28,6 +28,8 @@ def response(call):
     """The output document of a call that went well."""
     if call.protocol == "query":
         return _xml(call)
+    if call.protocol == "ec2":
+        return _ec2_xml(call)
     return _document(call.response.body, call.protocol)
 
 
@@ -50,7 +52,7 @@ def cbor(body):
 
 # ---- forms: botocore/serialize.py, QuerySerializer, backwards
 
-def _form(fields, shape):
+def _form(fields, shape, named):
     tree = {}
     for key, text in fields:
         if key in ("Action", "Version"):
@@ -59,18 +61,18 @@ def _form(fields, shape):
         for part in key.split("."):
             node = node.setdefault(part, {})
         node[""] = text
-    return _form_structure(tree, shape)
+    return _form_structure(tree, shape, named)
 
 
-def _form_structure(tree, shape):
+def _form_structure(tree, shape, named):
     members = shape.members if shape else {}
-    by_name = {_query_name(member, name): (name, member) for name, member in members.items()}
+    by_name = {named(member, name): (name, member) for name, member in members.items()}
     document = {}
     for key, node in tree.items():
         if key == "":
             raise Unreadable(f"a text where {shape.name} is a structure: {node!r}")
         name, member = by_name.get(key, (key, None))
-        document[name] = _form_value(node, member) if member else node
+        document[name] = _form_value(node, member, named) if member else node
     return document
 
 
@@ -80,23 +82,28 @@ def _query_name(shape, name):
     return shape.serialization.get("name", name)
 
 
-def _form_value(node, shape):
+def _ec2_name(shape, name):
+    """EC2: a name of its own, or the one of answers with a capital letter (botocore/serialize.py, EC2Serializer)."""
+    return shape.serialization.get("queryName") or shape.serialization.get("name", name)[0].upper() + shape.serialization.get("name", name)[1:]
+
+
+def _form_value(node, shape, named):
     kind = shape.type_name
     if kind == "structure":
-        return _form_structure(node, shape)
+        return _form_structure(node, shape, named)
     if kind == "list":
         if list(node) == [""] and node[""] == "":
             return []
-        flat = shape.serialization.get("flattened")
+        flat = shape.serialization.get("flattened") or named is _ec2_name
         items = node if flat else _only(node, shape.member.serialization.get("name", "member"), shape)
-        return [_form_value(items[key], shape.member) for key in sorted(items, key=int)]
+        return [_form_value(items[key], shape.member, named) for key in sorted(items, key=int)]
     if kind == "map":
         flat = shape.serialization.get("flattened")
         entries = node if flat else _only(node, "entry", shape)
         key_name = shape.key.serialization.get("name", "key")
         value_name = shape.value.serialization.get("name", "value")
         pairs = (entries[key] for key in sorted(entries, key=int))
-        return {pair[key_name][""]: _form_value(pair[value_name], shape.value) for pair in pairs}
+        return {pair[key_name][""]: _form_value(pair[value_name], shape.value, named) for pair in pairs}
     if set(node) != {""}:
         raise Unreadable(f"members where {shape.name} is a {kind}: {sorted(node)}")
     return _scalar(node[""], kind)
@@ -130,6 +137,25 @@ def _xml(call):
     if list(children)[0] != wrapper:
         raise Unreadable(f"the first child is {list(children)[0]}, not {wrapper}")
     return _xml_structure(children[wrapper], shape)
+
+
+def _ec2_xml(call):
+    """Members under the root itself, beside the request's id."""
+    shape = call.model.output_shape
+    try:
+        root = ET.fromstring(call.response.body)
+    except ET.ParseError as error:
+        raise Unreadable(f"{error} in {call.response.body[:80]!r}") from error
+    children = {_tag(child): child for child in root}
+    if _tag(root) != f"{call.operation}Response" or "requestId" not in children:
+        raise Unreadable(f"the root is {_tag(root)} with {sorted(children)}")
+    root.remove(children["requestId"])
+    if shape is None:
+        # Operations that have no output answer with a word: EC2 API reference, DeleteSubnet.
+        if [_tag(child) for child in root] != ["return"]:
+            raise Unreadable(f"children of an operation without output: {sorted(children)}")
+        return {}
+    return _xml_structure(root, shape)
 
 
 def _tag(node):

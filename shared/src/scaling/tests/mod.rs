@@ -471,3 +471,20 @@ fn no_news_is_neither_of_an_opening_nor_of_an_end() {
         "it opens in the second look, and ends in the second without it"
     );
 }
+
+#[test]
+fn what_was_not_seen_all_the_while_began_when_it_could_be_seen_again() {
+    let mut memory = Memory::default();
+    let full = judged(&native("{}"), &sight(counts(10, 10), Some(target(2, 10))));
+    let silent = Judged { unknown: [(FindingKind::AtMax, Role::Live)].into(), ..Judged::default() };
+    let mut look = |judged: &Judged, minutes: u64| {
+        let told = !memory.note(judged, NOW.plus(Span::mins(minutes)), APART).is_empty();
+        (told, memory.open[0].since.since(NOW).0 / 60_000, memory.open[0].seen)
+    };
+    assert_eq!(look(&full, 0), (false, 0, 1));
+    assert_eq!(look(&silent, 5), (false, 5, 1), "it may have been over");
+    assert_eq!(look(&full, 10), (false, 5, 2), "for five minutes");
+    assert_eq!(look(&full, 15), (true, 5, 2));
+    assert_eq!(look(&silent, 20), (false, 5, 2), "what was told stays as it is");
+    assert_eq!(look(&full, 25), (false, 5, 2), "it was seen often enough");
+}
