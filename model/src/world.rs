@@ -114,6 +114,14 @@ fn mutates(operation: &str) -> bool {
     !reading.iter().any(|prefix| operation.starts_with(prefix))
 }
 
+/// Whether a change of this service's may be one of what is due next: what is in queues, topics and secrets moves nothing by itself.
+fn moves(service: Service) -> bool {
+    match service {
+        Service::Ecs | Service::Elb | Service::CloudWatch | Service::AutoScaling | Service::Ecr => true,
+        Service::Ec2 | Service::Sqs | Service::Sns | Service::SecretsManager | Service::Sts => false,
+    }
+}
+
 impl World {
     /// An empty account.
     pub fn new(settings: Settings) -> World {
@@ -163,7 +171,10 @@ impl World {
         self.core.now = call.now;
         let answer = self.dispatch(&call);
         if mutates(call.operation) {
-            self.changed();
+            self.changes += 1;
+            if moves(call.service) {
+                self.core.due_changed();
+            }
             self.journal.push(JournalEntry {
                 at: call.now,
                 caller: call.caller.to_owned(),

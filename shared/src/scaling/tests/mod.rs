@@ -488,3 +488,16 @@ fn what_was_not_seen_all_the_while_began_when_it_could_be_seen_again() {
     assert_eq!(look(&silent, 20), (false, 5, 2), "what was told stays as it is");
     assert_eq!(look(&full, 25), (false, 5, 2), "it was seen often enough");
 }
+
+#[test]
+fn how_long_it_has_been_so_is_told_from_a_minute_on() {
+    let finding = judged(&native("{}"), &sight(counts(12, 12), Some(target(2, 10)))).found.remove(0);
+    let told = |seconds: u64| {
+        let since = NOW.minus(Span::secs(seconds));
+        let open = Open { finding: finding.clone(), since, seen: 2, missed: 0, counted: NOW, told: None };
+        let news = News { opened: vec![open.clone()], closed: vec![open] };
+        let (opened, closed) = news.sentences("production", NOW);
+        (opened[0].contains(", for "), closed[0].contains(", for "))
+    };
+    assert_eq!((told(59), told(60)), ((false, false), (true, true)));
+}
