@@ -33,6 +33,7 @@ mod routes;
 mod scaling;
 mod schedules;
 mod services;
+mod stopped;
 pub mod store;
 mod targets;
 mod tell;

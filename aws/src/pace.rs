@@ -28,6 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) enum Bucket {
     /// ecs:DescribeServices, with ListServices: 100, and 20 a second (ECS developer guide, API throttling).
     Services,
+    /// ecs:DescribeTasks, with ListTasks: 100, and 20 a second (ECS developer guide, API throttling).
+    Tasks,
     /// ecs:DescribeTaskDefinition, with ListTaskDefinitions: 50, and 20 a second (ECS developer guide, API throttling).
     Definitions,
     /// cloudwatch:DescribeAlarms: 9 a second (CloudWatch quotas); no word of a burst.
@@ -44,6 +46,7 @@ pub(crate) enum Bucket {
 pub(crate) struct Pace {
     services: DefaultDirectRateLimiter,
     definitions: DefaultDirectRateLimiter,
+    tasks: DefaultDirectRateLimiter,
     alarms: DefaultDirectRateLimiter,
     balancers: DefaultDirectRateLimiter,
     /// The pause before a throttled call is made again the first time.
@@ -65,6 +68,7 @@ impl Pace {
         Pace {
             services: limiter(100, 20, many),
             definitions: limiter(50, 20, many),
+            tasks: limiter(100, 20, many),
             alarms: limiter(9, 9, many),
             balancers: limiter(40, 10, many),
             pause: FIRST_PAUSE,
@@ -85,6 +89,7 @@ impl Pace {
         match bucket {
             Bucket::Services => Some(&self.services),
             Bucket::Definitions => Some(&self.definitions),
+            Bucket::Tasks => Some(&self.tasks),
             Bucket::Alarms => Some(&self.alarms),
             Bucket::Balancers => Some(&self.balancers),
             Bucket::Others => None,

@@ -167,6 +167,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
                 .filter_map(|subject| Some((subject.service.clone(), loads.get(&pick(subject).1)?.clone())))
                 .collect(),
             activities: BTreeMap::new(),
+            stops: BTreeMap::new(),
             late: room.late.clone(),
             subnets: room.subnets.clone(),
             vcpus: room.vcpus.clone(),
@@ -180,6 +181,14 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         {
             let read = crate::activities::read(world, &resource(&pick(live).1), &mut round.calls).await;
             sight.activities.insert(live.service.clone(), read);
+            judged = judge(&sight);
+        }
+        if let Some(live) = subjects.iter().find(|subject| subject.role == Role::Live)
+            && scaling::wants_stops(&judged)
+        {
+            let (cluster, service) = &pick(live).1;
+            let read = crate::stopped::read(world, cluster, service, &mut round.calls).await;
+            sight.stops.insert(live.service.clone(), read);
             judged = judge(&sight);
         }
         let checked = Checked { judged, sight, record, subjects, memory, version };

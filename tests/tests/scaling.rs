@@ -435,3 +435,21 @@ async fn subnets_that_may_not_be_described_are_told_and_nothing_is_said_of_them(
     until_open(&scene, &[]).await?;
     scene.end().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_a_task_ended_is_told_with_what_is_missing() -> Result {
+    let scene = Scene::start(&[]).await?;
+    until_open(&scene, &[]).await?;
+    let service = format!("{SERVICE}-blue");
+    scene.cloud.with_world(|world| {
+        let now = scene.cloud.now();
+        world.limit_tasks("tests", Some(1), now);
+        let task = world.running_tasks().into_iter().find(|task| task.service == service).context("a task runs")?;
+        world.task_died(&task.task_id, 137, "OutOfMemoryError: Container killed due to memory usage", now);
+        anyhow::Ok(())
+    })?;
+    let sentence = until_open(&scene, &[FindingKind::RunningBelowDesired]).await?;
+    let why = "Essential container in task exited (app: OutOfMemoryError: Container killed due to memory usage, exit code 137)";
+    ensure!(sentence.contains(why), "{sentence}");
+    scene.end().await
+}

@@ -8,6 +8,13 @@ use crate::error::Answer;
 use crate::input::{In, page};
 use crate::{Call, Millis, World, time};
 
+impl Task {
+    /// That is the reason of its container; the task's own is that a container exited (ECS developer guide, stopped tasks error codes).
+    fn killed_for_memory(&self) -> bool {
+        self.stopped_reason.starts_with("OutOfMemoryError")
+    }
+}
+
 impl World {
     /// A task as DescribeTasks and, with `iso` times, the state-change event show it.
     pub(super) fn task_doc(&self, task: &Task, now: Millis, iso: bool) -> Value {
@@ -41,7 +48,7 @@ impl World {
                 if ended && let Some(code) = task.exit_code {
                     doc["exitCode"] = json!(code);
                 }
-                if ended && task.stop_code == Some("TaskFailedToStart") {
+                if ended && (task.stop_code == Some("TaskFailedToStart") || task.killed_for_memory()) {
                     doc["reason"] = json!(task.stopped_reason);
                 }
                 doc
@@ -87,7 +94,9 @@ impl World {
         }
         if let Some(code) = task.stop_code.filter(|_| !task.wanted) {
             doc["stopCode"] = json!(code);
-            doc["stoppedReason"] = json!(task.stopped_reason);
+            let of_container = task.killed_for_memory();
+            let reason = if of_container { "Essential container in task exited" } else { task.stopped_reason.as_str() };
+            doc["stoppedReason"] = json!(reason);
         }
         doc
     }

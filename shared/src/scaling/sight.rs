@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Activity, HealthCheck, Load, Policy, PolicyAlarm, Quota, Role, Scheduled, Subnet};
+use super::{Activity, HealthCheck, Load, Policy, PolicyAlarm, Quota, Role, Scheduled, Stop, Subnet};
 use crate::config::ServiceConfig;
 use crate::ids::{Colour, TargetGroupArn};
 use crate::observation::{Observation, Reading, ScalingReading};
@@ -82,6 +82,10 @@ pub struct Sight {
     /// first; what is not there was not read.
     #[serde(default)]
     pub activities: BTreeMap<String, Reading<Vec<Activity>>>,
+    /// Why tasks of those of which that matters ended ([`wants_stops`](super::wants_stops)), the newest first; what is not there was not
+    /// read.
+    #[serde(default)]
+    pub stops: BTreeMap<String, Reading<Vec<Stop>>>,
     /// The account's target groups whose health checks are [late](HealthCheck::late); none: they were not read.
     #[serde(default)]
     pub late: Option<Reading<BTreeMap<TargetGroupArn, HealthCheck>>>,

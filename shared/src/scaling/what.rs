@@ -145,6 +145,9 @@ pub enum What {
     MemoryNearLimit {
         /// The highest value of the last quarter of an hour, in percent of a task's limit.
         percent: u32,
+        /// Tasks that were killed for it within the last hour.
+        #[serde(default)]
+        killed: u32,
     },
     /// See [`FindingKind::UnhealthyTargets`].
     UnhealthyTargets {
@@ -283,6 +286,7 @@ impl Finding {
             What::Suspended { flags } if flags.scale_out => Severity::Critical,
             What::AtMax { above: Some(_), .. } | What::AtMax { refused: Some(_), .. } => Severity::Critical,
             What::FewAddresses { free: 0, .. } => Severity::Critical,
+            What::MemoryNearLimit { killed, .. } if *killed > 0 => Severity::Critical,
             // Not even one.
             What::VcpuQuota { more, units, limit, used } if limit.saturating_sub(*used) * u64::from(*more) < *units => {
                 Severity::Critical

@@ -313,7 +313,10 @@ impl fmt::Display for Finding {
                 vcpus(limit.saturating_sub(*used)),
                 vcpus(*limit)
             ),
-            What::MemoryNearLimit { percent } => write!(f, "a task of {service} uses {percent} % of its memory"),
+            What::MemoryNearLimit { percent, killed } => {
+                write!(f, "a task of {service} uses {percent} % of its memory")?;
+                if *killed == 0 { Ok(()) } else { write!(f, ", and {killed} were killed for it within the hour") }
+            }
             What::UnhealthyTargets { unhealthy, running } => {
                 write!(f, "{service}: {unhealthy} targets fail their health checks, {running} tasks run")
             }

@@ -21,9 +21,10 @@ const MEMORY: (u32, u32) = (85, 90);
 /// In so many periods, the newest, a target must have been unhealthy: one that starts is so for some of them.
 const CHECKED: usize = 5;
 
-/// Judges a service's load.
+/// Judges a service's load; so many of its tasks were killed for their memory within the last hour, as far as that was read.
 pub(super) fn judge(
     load: &Load,
+    killed: u32,
     (counts, past, at): (&Counts, &Past, Time),
     target: Option<&Option<ScalingReading>>,
     policies: Option<&[Policy]>,
@@ -53,7 +54,7 @@ pub(super) fn judge(
     let slow = if let (Answer::Found(_), Answer::Found(_)) = (&cooldown, &slow) { Answer::Unknown } else { slow };
     take(FindingKind::SlowScaleOut, slow);
     take(FindingKind::LongCooldown, cooldown);
-    take(FindingKind::MemoryNearLimit, memory(&load.memory_high));
+    take(FindingKind::MemoryNearLimit, memory(&load.memory_high, killed));
     take(FindingKind::UnhealthyTargets, unhealthy(load, counts));
     (found, unknown)
 }
@@ -135,7 +136,7 @@ fn series(load: &Load, metric: Metric) -> Option<&Series> {
     }
 }
 
-fn memory(series: &Reading<Vec<Point>>) -> Answer {
+fn memory(series: &Reading<Vec<Point>>, killed: u32) -> Answer {
     let Reading::Known(points) = series else { return Answer::Unknown };
     let Some(percent) = points.iter().map(|point| point.value).max() else { return Answer::Unknown };
     let high = points.iter().filter(|point| point.value >= MEMORY.1).count();
@@ -144,7 +145,7 @@ fn memory(series: &Reading<Vec<Point>>) -> Answer {
     if percent > 100 || newest.len() >= CHECKED && newest.iter().all(|point| point.value < MEMORY.0) {
         Answer::Fine
     } else if high >= CHECKED {
-        Answer::Found(What::MemoryNearLimit { percent })
+        Answer::Found(What::MemoryNearLimit { percent, killed })
     } else {
         Answer::Unknown
     }

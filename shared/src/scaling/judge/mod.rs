@@ -12,7 +12,9 @@ use room::OF_ROOM;
 pub use room::wants_size;
 
 use super::scheduled::Schedule;
-use super::{Activity, Counts, Finding, FindingKind, Memory, Moves, Open, Past, Role, Sight, Step, Subject, What};
+use super::{
+    Activity, Counts, Finding, FindingKind, Memory, Moves, Open, Past, Role, Sight, Step, Stop, Subject, What,
+};
 use crate::config::ServiceConfig;
 use crate::observation::{AlarmState, Reading, ScalingReading, Suspended};
 use crate::rollout::{Phase, Status};
@@ -98,6 +100,27 @@ pub fn wants_activities(judged: &Judged, memory: &Memory) -> bool {
 
 fn wants_more(judged: &Judged) -> bool {
     judged.found.iter().any(|finding| WANT_ACTIVITIES.contains(&finding.kind()))
+}
+
+/// Whether why tasks ended says more of what was found: two calls for each such service.
+#[must_use]
+pub fn wants_stops(judged: &Judged) -> bool {
+    judged.found.iter().any(|finding| WANT_STOPS.contains(&finding.kind()))
+}
+
+const WANT_STOPS: [FindingKind; 3] =
+    [FindingKind::RunningBelowDesired, FindingKind::TasksReplaced, FindingKind::MemoryNearLimit];
+
+/// Tasks that ended lately, where that was read.
+fn stops<'a>(subject: &Subject, sight: &'a Sight, within: Span) -> impl Iterator<Item = &'a Stop> {
+    let all = sight.stops.get(&subject.service).and_then(Reading::known).into_iter().flatten();
+    all.filter(move |stop| sight.at.since(stop.at) <= within)
+}
+
+/// ECS's latest word: of a task that ended, or else of the service.
+fn word(subject: &Subject, counts: &Counts, sight: &Sight, within: Span) -> Option<String> {
+    let event = counts.trouble.as_ref().filter(|(at, _)| sight.at.since(*at) <= within);
+    stops(subject, sight, within).next().map(|stop| stop.why.clone()).or(event.map(|(_, why)| why.clone()))
 }
 
 const WANT_ACTIVITIES: [FindingKind; 3] = [FindingKind::AtMax, FindingKind::SlowScaleOut, FindingKind::LongCooldown];
@@ -221,7 +244,10 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         (Some(load), Some(counts)) if !busy => {
             let target = sight.targets.get(&subject.service).and_then(Reading::known);
             let policies = sight.policies.get(&subject.service).and_then(Reading::known);
-            let (found, not_known) = load::judge(load, (counts, past, sight.at), target, policies.map(Vec::as_slice));
+            let killed = stops(subject, sight, Span::mins(60)).filter(|stop| stop.memory).count();
+            let killed = u32::try_from(killed).unwrap_or(u32::MAX);
+            let (found, not_known) =
+                load::judge(load, killed, (counts, past, sight.at), target, policies.map(Vec::as_slice));
             found.into_iter().for_each(&mut find);
             unknown.extend(not_known);
             unread = unread.or(load.unread());
@@ -248,7 +274,7 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         }
     }
     match counts {
-        Some(counts) if !busy => match restarts(counts, past, sight.at) {
+        Some(counts) if !busy => match restarts(subject, counts, past, sight) {
             Restarts::Many(what) => find(what),
             Restarts::Some => unknown.push(FindingKind::TasksReplaced),
             Restarts::Few => {}
@@ -261,12 +287,11 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
             unknown.push(FindingKind::RunningBelowDesired);
         }
         Some(counts) if counts.running < counts.desired => {
-            let recent = |(at, _): &&(Time, String)| sight.at.since(*at) <= RECENT;
             find(What::RunningBelowDesired {
                 running: counts.running,
                 pending: counts.pending,
                 desired: counts.desired,
-                why: counts.trouble.as_ref().filter(recent).map(|(_, why)| why.clone()),
+                why: word(subject, counts, sight, RECENT),
             });
         }
         Some(_) | None => {}
@@ -316,10 +341,10 @@ enum Restarts {
 }
 
 /// Tasks that were started within the last hour beyond those by which the count grew.
-fn restarts(counts: &Counts, past: &Past, at: Time) -> Restarts {
+fn restarts(subject: &Subject, counts: &Counts, past: &Past, sight: &Sight) -> Restarts {
     // Before the first look nobody knows how the count went.
     let Some(first) = past.steps().first() else { return Restarts::Few };
-    let hour = Span::mins(60);
+    let (at, hour) = (sight.at, Span::mins(60));
     let since = at.minus(hour).max(first.at);
     let started = || counts.started.iter().filter(|(when, _)| *when >= since);
     let slots: BTreeSet<Time> = started().map(|(when, _)| when.floor(Span::mins(5))).collect();
@@ -327,8 +352,7 @@ fn restarts(counts: &Counts, past: &Past, at: Time) -> Restarts {
     // What was wanted an hour before may be placed only now.
     let replaced = all.saturating_sub(past.grew(since.minus(hour), counts.desired));
     if replaced >= REPLACED.1.max(counts.desired / 10) && slots.len() >= REPLACED.1 as usize {
-        let recent = counts.trouble.as_ref().filter(|(when, _)| at.since(*when) <= hour);
-        let why = recent.map(|(_, why)| why.clone());
+        let why = word(subject, counts, sight, hour);
         Restarts::Many(What::TasksReplaced { replaced, desired: counts.desired, why })
     } else if replaced > REPLACED.0 {
         Restarts::Some

@@ -244,3 +244,42 @@ fn what_lasts_gets_worse_after_an_hour_or_a_day() {
     assert_eq!([Kind::Suspended, Kind::Unreadable, Kind::TasksReplaced].map(after), [Some(1440); 3]);
     assert_eq!([Kind::ScalingFails, Kind::OtherRegion].map(after), [None; 2]);
 }
+
+#[test]
+fn why_tasks_ended_is_asked_where_that_says_more_and_told() {
+    let stop = |ago: u64, why: &str, memory: bool| Stop { at: NOW.minus(Span::mins(ago)), why: why.to_owned(), memory };
+    let with =
+        |stops: Reading<Vec<Stop>>, seen: Sight| Sight { stops: [("shop-api".to_owned(), stops)].into(), ..seen };
+    let words = |sight: &Sight, past: &Past| {
+        looked(sight, past).found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let trouble = Some((NOW.minus(Span::mins(2)), "unable to place a task".to_owned()));
+    let missing = sight(Counts { trouble, ..counts(4, 3) }, Some(target(2, 10)));
+    let fine = sight(counts(4, 4), Some(target(2, 10)));
+    let none = Past::default();
+    assert!(wants_stops(&looked(&missing, &none)) && !wants_stops(&looked(&fine, &none)));
+    assert!(words(&missing, &none).ends_with("ECS says: unable to place a task"));
+    let died = with(Reading::Known(vec![stop(30, "it crashed", false), stop(50, "before", false)]), missing.clone());
+    assert!(words(&died, &none).ends_with("ECS says: it crashed"), "{}", words(&died, &none));
+    for stops in [Reading::Known(vec![stop(31, "long ago", false)]), Reading::Unknown("denied".to_owned())] {
+        assert!(words(&with(stops, missing.clone()), &none).ends_with("ECS says: unable to place a task"));
+    }
+    let started = [2, 14, 26, 38].map(|ago| (NOW.minus(Span::mins(ago)), 1)).to_vec();
+    let replaced = sight(Counts { started, ..counts(4, 4) }, Some(target(2, 10)));
+    let steady = went(&[(90, 4)]);
+    assert!(wants_stops(&looked(&replaced, &steady)));
+    let why = |ago: u64| words(&with(Reading::Known(vec![stop(ago, "exit code 1", false)]), replaced.clone()), &steady);
+    assert!(why(60).ends_with("ECS says: exit code 1") && !why(61).contains("ECS says"), "{}", why(60));
+    let mut near = sight(counts(4, 4), Some(target(2, 10)));
+    near.loads.insert("shop-api".to_owned(), super::load::load(&[40; 15], &[95; 15], &[0; 15]));
+    assert!(wants_stops(&looked(&near, &none)));
+    let killed = |stops: Vec<Stop>| {
+        let judged = looked(&with(Reading::Known(stops), near.clone()), &none);
+        let near = judged.found.iter().find(|one| one.kind() == FindingKind::MemoryNearLimit).expect("it is near");
+        (near.severity(), near.to_string())
+    };
+    assert_eq!(killed(vec![stop(5, "crash", false), stop(61, "killed", true)]).0, Severity::Warning);
+    let (severity, sentence) = killed(vec![stop(5, "killed", true), stop(60, "killed", true)]);
+    assert_eq!(severity, Severity::Critical);
+    assert!(sentence.ends_with("95 % of its memory, and 2 were killed for it within the hour"), "{sentence}");
+}
