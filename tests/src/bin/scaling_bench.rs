@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use shared::ids::{Colour, ServiceName};
 use shared::ports::{HistoryEntry, Save, Store as _};
 use shared::rollout::Settled;
+use shared::scaling::FindingKind;
 use shared::time::Time;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -98,11 +99,14 @@ async fn measure(args: &Args, services: usize) -> anyhow::Result<()> {
     // A look with holes would say so, and a good fleet has nothing to tell.
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
     for name in &names {
-        for one in table.scaling_memory(name).await?.0.open {
+        let memory = table.scaling_memory(name).await?.0;
+        // What was seen once is not told: the alarm for scaling in has no state before a quarter of an hour of data.
+        let told = |one: &shared::scaling::Open| one.told.is_some() || one.finding.kind() == FindingKind::Unreadable;
+        for one in memory.open.iter().filter(|one| told(one)) {
             *open.entry(one.finding.kind().name()).or_default() += 1;
         }
     }
-    eprintln!("    open findings: {open:?}");
+    eprintln!("    findings: {open:?}");
     cloud.stop().await;
     ensure!(!open.contains_key("unreadable"), "something could not be read: {open:?}");
     Ok(())
