@@ -53,6 +53,20 @@ fn kinds(config: &ServiceConfig, sight: &Sight) -> Vec<FindingKind> {
     judged(config, sight).found.iter().map(Finding::kind).collect()
 }
 
+/// It is told once while it lasts, and its end once, in the second look without it.
+fn opens_and_ends(kind: FindingKind, bad: &Judged, good: &Judged) {
+    let mut memory = Memory::default();
+    let mut look = |judged: &Judged, minutes: u64| {
+        let news = memory.note(judged, NOW.plus(Span::mins(minutes)), APART);
+        let of = |all: &[Open]| all.iter().filter(|open| open.finding.kind() == kind).count();
+        (of(&news.opened), of(&news.closed))
+    };
+    let lasts: Vec<_> = (0..5).map(|n| look(bad, 5 * n)).collect();
+    assert_eq!(lasts.iter().map(|(opened, _)| opened).sum::<usize>(), 1, "{kind:?} {lasts:?}");
+    let ends: Vec<_> = (5..9).map(|n| look(good, 5 * n)).collect();
+    assert_eq!(ends, [(0, 0), (0, 1), (0, 0), (0, 0)], "{kind:?}");
+}
+
 #[test]
 fn each_kind_is_found_by_what_is_wrong_and_by_nothing_else() {
     use FindingKind as Kind;
@@ -168,6 +182,8 @@ fn with_two_colours_the_live_one_is_judged_and_the_other_one_rests() {
         let kinds: Vec<_> = found(&status, &rest(flags, min)).found.iter().map(Finding::kind).collect();
         assert_eq!(kinds, [FindingKind::IdleNotAtRest], "{flags:?} {min}");
     }
+    let resting = found(&status, &rest(Suspended::ALL, 0));
+    opens_and_ends(FindingKind::IdleNotAtRest, &found(&status, &rest(Suspended::ALL, 2)), &resting);
     // A rollout suspends scale-in, and brings the other side up.
     let pushed = Scene::pushed_until("starting");
     status = pushed.status.clone();

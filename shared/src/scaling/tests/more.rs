@@ -137,7 +137,9 @@ fn what_application_auto_scaling_did_is_asked_only_where_it_matters() {
     let after = of(vec![activity(1, None, true), activity(2, Some("no permission"), false)]);
     assert_eq!(found(&after), [AtMax, Fails], "what was refused on purpose was no success");
     assert!(of(vec![activity(1, None, true)]).untried.contains(&key));
-    assert!(!of(vec![activity(1, None, false)]).silent(key), "it was seen to work");
+    let works = of(vec![activity(1, None, false)]);
+    assert!(!works.silent(key), "it was seen to work");
+    opens_and_ends(Fails, &failed, &works);
     assert!(full(Some(Reading::Unknown("throttled".to_owned()))).unknown.contains(&(Fails, Role::Live)));
 }
 
@@ -175,6 +177,9 @@ fn both_sides_of_a_rollout_are_kept_in_step() {
     let mut none = seen(4, 4, (rests, rests));
     none.targets.values_mut().for_each(|target| *target = Reading::Known(None));
     assert_eq!(told("baking", &none), [""; 0], "nothing scales them");
+    let (apart, together) =
+        (judged("baking", &seen(4, 3, (rests, rests))), judged("baking", &seen(4, 4, (rests, rests))));
+    opens_and_ends(FindingKind::OutOfStep, &apart, &together);
 }
 
 #[test]
@@ -192,6 +197,7 @@ fn what_is_in_another_region_is_told_and_nothing_else_is() {
     assert!(elsewhere.unknown.contains(&(FindingKind::AtMax, Role::Live)));
     assert!(!found(&at(Some("us-east-1"), &scene.config)).contains(&FindingKind::OtherRegion));
     assert!(!found(&at(None, &scene.config)).contains(&FindingKind::OtherRegion));
+    opens_and_ends(FindingKind::OtherRegion, &elsewhere, &at(Some("us-east-1"), &scene.config));
     let mut plain = native("{}");
     assert_eq!(found(&at(Some("eu-west-1"), &plain)), [FindingKind::AtMax], "names are of this region");
     plain.cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/production".to_owned();
