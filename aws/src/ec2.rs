@@ -47,10 +47,12 @@ pub(crate) struct Described {
 impl Ec2 {
     pub(crate) fn new(config: &SdkConfig, web: Web) -> Ec2 {
         let key = ServiceConfigKey::builder().service_id("EC2").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+        let by_program = config.get_origin("endpoint_url").is_client_config();
         let own = config.service_config().zip(key.ok()).and_then(|(of, key)| of.load_config(key));
         Ec2 {
             web,
-            given: own.or_else(|| config.endpoint_url().map(str::to_owned)),
+            // What the program itself says comes first, then what is said of EC2, then what is said of all.
+            given: own.filter(|_| !by_program).or_else(|| config.endpoint_url().map(str::to_owned)),
             region: config.region().map(|region| region.as_ref().to_owned()).unwrap_or_default(),
             fips: config.use_fips() == Some(true),
             dual_stack: config.use_dual_stack() == Some(true),
@@ -58,14 +60,14 @@ impl Ec2 {
         }
     }
 
-    /// Where EC2 is: beside ECS, whose SDK knows every partition. GovCloud's only endpoint is a FIPS one (EC2 endpoints, AWS General
+    /// Where EC2 is: beside ECS, whose SDK knows every partition. GovCloud's plain endpoint is a FIPS one (EC2 endpoints, AWS General
     /// Reference).
     async fn endpoint(&self) -> Result<String, String> {
         let slash = |url: &str| format!("{}/", url.trim_end_matches('/'));
         if let Some(given) = &self.given {
             return Ok(slash(given));
         }
-        let fips = self.fips && !self.region.starts_with("us-gov-");
+        let fips = self.fips && (self.dual_stack || !self.region.starts_with("us-gov-"));
         let params = Params::builder().region(&self.region).use_fips(fips).use_dual_stack(self.dual_stack).build();
         let params = params.map_err(|error| chain(&error))?;
         let ecs = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| error.to_string())?;
@@ -261,6 +263,7 @@ mod tests {
         assert_eq!(at("eu-west-1", false, false, None).await, "https://ec2.eu-west-1.amazonaws.com/");
         assert_eq!(at("us-east-1", true, false, None).await, "https://ec2-fips.us-east-1.amazonaws.com/");
         assert_eq!(at("us-gov-west-1", true, false, None).await, "https://ec2.us-gov-west-1.amazonaws.com/");
+        assert_eq!(at("us-gov-west-1", true, true, None).await, "https://ec2-fips.us-gov-west-1.api.aws/");
         assert_eq!(at("cn-north-1", false, false, None).await, "https://ec2.cn-north-1.amazonaws.com.cn/");
         assert_eq!(at("eusc-de-east-1", false, false, None).await, "https://ec2.eusc-de-east-1.amazonaws.eu/");
         assert_eq!(at("eu-west-1", false, true, None).await, "https://ec2.eu-west-1.api.aws/");

@@ -53,6 +53,8 @@ pub(crate) struct Pace {
     pause: Duration,
     /// Until then.
     patient: Mutex<Instant>,
+    /// What is listed must be over by then.
+    listing: Mutex<Instant>,
 }
 
 impl Default for Pace {
@@ -73,12 +75,19 @@ impl Pace {
             balancers: limiter(40, 10, many),
             pause: FIRST_PAUSE,
             patient: Mutex::new(Instant::now()),
+            listing: Mutex::new(Instant::now()),
         }
     }
 
-    /// A round begins: its throttled calls are made again for a minute in all.
-    pub(crate) fn begin(&self) {
+    /// A round begins: its throttled calls are made again for a minute in all, and what can wait is asked for within this time.
+    pub(crate) fn begin(&self, listing: Duration) {
         self.patient_for(PATIENCE);
+        *self.listing.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + listing;
+    }
+
+    /// The round has taken so long that nothing more is asked but what it cannot do without.
+    pub(crate) fn late(&self) -> bool {
+        Instant::now() >= *self.listing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn patient_for(&self, time: Duration) {

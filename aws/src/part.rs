@@ -2,6 +2,7 @@
 //! that ends early.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -57,7 +58,8 @@ impl Part {
 /// The parts of a round over these services, and how many calls took what is listed for all of them.
 pub async fn parts(world: &World, listed: &[Listed], at: Time) -> (Vec<Part>, usize) {
     let resources = listed.iter().flat_map(resources).collect();
-    world.pace.begin();
+    // Nothing comes after it but sending.
+    world.pace.begin(Duration::from_secs(140));
     let (none, mut more) = (BTreeMap::new(), 0);
     let ((policies, calls), scheduled, (late, vcpus, of_account)) = tokio::join!(
         policies::read(world, &resources, &none),

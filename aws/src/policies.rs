@@ -9,12 +9,9 @@ use aws_sdk_applicationautoscaling::types::{
     ScalableDimension, ScalingPolicy, ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
 };
 use shared::observation::Reading;
-use shared::ports::Clock;
 use shared::scaling::{Level, Metric, Moves, Policy, PolicyAlarm};
-use shared::time::Span;
 
 use crate::alarms;
-use crate::clock::SystemClock;
 use crate::errors::{During, Failure};
 use crate::pace::Bucket;
 use crate::world::World;
@@ -23,8 +20,6 @@ const CALL: &str = "application-autoscaling:DescribeScalingPolicies";
 /// So many services are asked for one by one. For more all policies of the account are listed, ten in a page: a page takes one
 /// resource's only.
 const ONE_BY_ONE: usize = 10;
-/// So long a listing of the account may take: well below the function's timeout.
-pub(crate) const LISTING: Span = Span::secs(140);
 /// The most names in one DescribeAlarms (CloudWatch API).
 const ALARMS: usize = 100;
 
@@ -89,14 +84,10 @@ async fn list(
 ) -> Result<BTreeMap<String, Vec<Policy>>, Failure> {
     let mut found: BTreeMap<String, Vec<Policy>> = BTreeMap::new();
     let mut next = None;
-    let until = SystemClock.now().plus(LISTING);
     loop {
         // A round goes on without them rather than not at all. Half of a list would tell of policies that are there as missing.
-        if SystemClock.now() >= until {
-            return Err(Failure::unreadable(
-                CALL,
-                format!("the account's policies could not be listed within {LISTING}"),
-            ));
+        if world.pace.late() {
+            return Err(Failure::unreadable(CALL, format!("the account's policies could not be listed in time")));
         }
         let request = page(&world.clients.scaling, resource.map(String::as_str), next);
         let ask = async || request.clone().send().await.during(CALL);

@@ -1,6 +1,7 @@
 //! A round of the scaling check: many services looked at with as few calls as AWS's APIs allow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_ecs::types::{DeploymentRolloutState, DeploymentStrategy, LaunchType, Service, ServiceEvent};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ use crate::world::World;
 const SERVICES: usize = 10;
 /// The most resources of one DescribeScalableTargets (Application Auto Scaling API reference).
 const TARGETS: usize = 50;
+/// What is listed, and what is asked of single services, is over after this: well below the function's timeout of three minutes. What
+/// was not asked then stays as it was.
+const LISTING: Duration = Duration::from_secs(100);
 /// So many records are read at once.
 const AT_ONCE: usize = 8;
 
@@ -75,7 +79,7 @@ type Place = (String, String);
 
 /// Looks at these services. One that cannot be read keeps nobody from the others. What is known already is taken as it is.
 pub async fn round(world: &World, table: &Table, services: &[ServiceName], known: &Known) -> Round {
-    world.pace.begin();
+    world.pace.begin(LISTING);
     let mut round = Round::default();
     let mut loaded = Vec::new();
     for (service, result) in load(world, table, services).await {
@@ -119,11 +123,11 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         let live = found.subjects.iter().filter(|subject| subject.role == Role::Live);
         live.filter_map(|subject| {
             let place = place(&found.record, subject);
-            let target = targets.0.get(&place).and_then(Reading::known).and_then(Option::as_ref);
+            let target = targets.0.get(&place).and_then(Reading::known).map(Option::as_ref);
             Some((counts.0.get(&place)?.known()?.as_ref()?, target))
         })
     });
-    let around: Vec<(&Counts, Option<&ScalingReading>)> = around.collect();
+    let around: Vec<(&Counts, Option<Option<&ScalingReading>>)> = around.collect();
     let (alarms, loads, (room, of_room)) = tokio::join!(
         crate::policies::read_alarms(world, &policies.0),
         crate::load::read(world, &wanted, at),
@@ -177,6 +181,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         let judge = |sight: &Sight| scaling::judge(&record.config, &record.status, &subjects, sight, &memory.past);
         let mut judged = judge(&sight);
         if let Some(live) = subjects.iter().find(|subject| subject.role == Role::Live)
+            && !world.pace.late()
             && scaling::wants_activities(&judged, &memory)
         {
             let read = crate::activities::read(world, &resource(&pick(live).1), &mut round.calls).await;
@@ -184,6 +189,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
             judged = judge(&sight);
         }
         if let Some(live) = subjects.iter().find(|subject| subject.role == Role::Live)
+            && !world.pace.late()
             && scaling::wants_stops(&judged)
         {
             let (cluster, service) = &pick(live).1;

@@ -12,7 +12,6 @@ use crate::clock::SystemClock;
 use crate::count::{count, time};
 use crate::errors::{During, Failure};
 use crate::pace::Bucket;
-use crate::policies::LISTING;
 use crate::world::World;
 
 const CALL: &str = "application-autoscaling:DescribeScheduledActions";
@@ -32,10 +31,9 @@ async fn list(world: &World, calls: &mut usize) -> Result<Schedules, Failure> {
     let mut found = Schedules::new();
     let mut next = None;
     let now = SystemClock.now();
-    let until = now.plus(LISTING);
     loop {
-        if SystemClock.now() >= until {
-            let text = format!("the account's scheduled actions could not be listed within {LISTING}");
+        if world.pace.late() {
+            let text = format!("the account's scheduled actions could not be listed in time");
             return Err(Failure::unreadable(CALL, text));
         }
         let request = world

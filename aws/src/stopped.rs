@@ -3,6 +3,7 @@
 use aws_sdk_ecs::types::{Container, DesiredStatus, Task, TaskStopCode};
 use shared::observation::Reading;
 use shared::scaling::Stop;
+use tracing::warn;
 
 use crate::count::time;
 use crate::errors::{During, Failure};
@@ -11,30 +12,42 @@ use crate::world::World;
 
 /// The most of one ListTasks, and of one DescribeTasks (ECS API reference).
 const TASKS: i32 = 100;
+/// So many of those are read.
+const PAGES: i32 = 5;
 
 /// The tasks that ended without being told to, the newest first.
 pub(crate) async fn read(world: &World, cluster: &str, service: &str, calls: &mut usize) -> Reading<Vec<Stop>> {
     match stopped(world, cluster, service, calls).await {
         Ok(all) => Reading::Known(all),
-        Err(failure) => Reading::Unknown(failure.to_string()),
+        Err(failure) => {
+            warn!(%failure, service, "why tasks ended is not known");
+            Reading::Unknown(failure.to_string())
+        }
     }
 }
 
 async fn stopped(world: &World, cluster: &str, service: &str, calls: &mut usize) -> Result<Vec<Stop>, Failure> {
     let ecs = &world.clients.ecs;
     let list = ecs.list_tasks().cluster(cluster).service_name(service).desired_status(DesiredStatus::Stopped);
-    let list = list.max_results(TASKS);
-    let ask = async || list.clone().send().await.during("ecs:ListTasks");
-    let arns = world.pace.call(Bucket::Tasks, calls, ask).await?.task_arns.unwrap_or_default();
-    if arns.is_empty() {
-        return Ok(Vec::new());
+    let (mut all, mut next) = (Vec::new(), None);
+    // In no order that is documented: half of them are no answer.
+    for _ in 0..PAGES {
+        let page = list.clone().max_results(TASKS).set_next_token(next);
+        let ask = async || page.clone().send().await.during("ecs:ListTasks");
+        let answer = world.pace.call(Bucket::Tasks, calls, ask).await?;
+        next = answer.next_token.filter(|token| !token.is_empty());
+        let arns = answer.task_arns.unwrap_or_default();
+        if !arns.is_empty() {
+            let describe = ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns));
+            let ask = async || describe.clone().send().await.during("ecs:DescribeTasks");
+            all.extend(world.pace.call(Bucket::Tasks, calls, ask).await?.tasks().iter().filter_map(stop));
+        }
+        if next.is_none() {
+            all.sort_by_key(|stop: &Stop| std::cmp::Reverse(stop.at));
+            return Ok(all);
+        }
     }
-    let describe = ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns));
-    let ask = async || describe.clone().send().await.during("ecs:DescribeTasks");
-    let answer = world.pace.call(Bucket::Tasks, calls, ask).await?;
-    let mut all: Vec<Stop> = answer.tasks().iter().filter_map(stop).collect();
-    all.sort_by_key(|stop| std::cmp::Reverse(stop.at));
-    Ok(all)
+    Err(Failure::unreadable("ecs:ListTasks", format!("more tasks than {} ended within the hour", PAGES * TASKS)))
 }
 
 /// None: it was told to stop, or has not ended.
@@ -55,7 +68,8 @@ fn stop(task: &Task) -> Option<Stop> {
         (!words.is_empty()).then(|| format!(" ({}: {})", container.name().unwrap_or_default(), words.join(", ")))
     };
     let containers: String = task.containers().iter().filter_map(says).collect();
-    Some(Stop { at, memory: containers.contains("OutOfMemory"), why: format!("{reason}{containers}") })
+    let definition = task.task_definition_arn().unwrap_or_default().to_owned();
+    Some(Stop { at, definition, memory: containers.contains("OutOfMemory"), why: format!("{reason}{containers}") })
 }
 
 #[cfg(test)]
@@ -66,6 +80,7 @@ mod tests {
 
     fn task(code: TaskStopCode, reason: &str, container: Container) -> Option<Stop> {
         let task = Task::builder().stop_code(code).stopped_reason(reason).stopped_at(DateTime::from_secs(7));
+        let task = task.task_definition_arn("shop:7");
         stop(&task.containers(container).build())
     }
 
@@ -75,7 +90,10 @@ mod tests {
         let killed = app().exit_code(137).reason("OutOfMemoryError: Container killed due to memory usage").build();
         let ended = task(TaskStopCode::EssentialContainerExited, "Essential container in task exited", killed);
         let why = "Essential container in task exited (app: OutOfMemoryError: Container killed due to memory usage, exit code 137)";
-        assert_eq!(ended, Some(Stop { at: Time(7_000), why: why.to_owned(), memory: true }));
+        assert_eq!(
+            ended,
+            Some(Stop { at: Time(7_000), definition: "shop:7".to_owned(), why: why.to_owned(), memory: true })
+        );
         let crashed = task(
             TaskStopCode::EssentialContainerExited,
             "Essential container in task exited",

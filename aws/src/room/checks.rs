@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use shared::ids::TargetGroupArn;
 use shared::observation::Reading;
-use shared::ports::Clock;
 use shared::scaling::HealthCheck;
 
-use crate::clock::SystemClock;
 use crate::count::count;
 use crate::errors::{During, Failure};
 use crate::pace::Bucket;
-use crate::policies::LISTING;
 use crate::world::World;
 
 const CALL: &str = "elasticloadbalancing:DescribeTargetGroups";
@@ -31,10 +28,9 @@ pub(super) async fn read(world: &World, calls: &mut usize) -> Reading<Late> {
 
 async fn list(world: &World, calls: &mut usize) -> Result<Late, Failure> {
     let (mut found, mut next) = (Late::new(), None);
-    let until = SystemClock.now().plus(LISTING);
     loop {
-        if SystemClock.now() >= until {
-            let text = format!("the account's target groups could not be listed within {LISTING}");
+        if world.pace.late() {
+            let text = format!("the account's target groups could not be listed in time");
             return Err(Failure::unreadable(CALL, text));
         }
         let request = world.clients.elb.describe_target_groups().page_size(PAGE).set_marker(next);

@@ -33,10 +33,11 @@ pub(crate) async fn of_account(world: &World, at: Time) -> (Reading<Late>, Readi
     (late, vcpus, pages + more)
 }
 
-/// Reads what is around these services, each with its scalable target where it has one; and how many calls that took.
+/// Reads what is around these services, each with its scalable target (none: not known; none in it: it has none); and how many calls that
+/// took.
 pub(crate) async fn read(
     world: &World,
-    services: &[(&Counts, Option<&ScalingReading>)],
+    services: &[(&Counts, Option<Option<&ScalingReading>>)],
     known: &Known,
     at: Time,
 ) -> (Room, usize) {
@@ -53,7 +54,7 @@ pub(crate) async fn read(
     };
     let (late, vcpus, subnets) = tokio::join!(late, vcpus, subnets::read(world, &ids, &mut of_subnets));
     if let Some(Reading::Known(Some(quota))) = &vcpus {
-        let wants = |(counts, target): &&(&Counts, Option<&ScalingReading>)| {
+        let wants = |(counts, target): &&(&Counts, Option<Option<&ScalingReading>>)| {
             target.is_some_and(|target| wants_size(counts, target, quota))
         };
         let definitions: BTreeSet<&String> =

@@ -1,5 +1,5 @@
 //! The account's quota of Fargate vCPUs on demand, and what is used of it: CloudWatch counts the use, and its metric math knows the
-//! quota, so that no other API and no other permission is needed.
+//! quota: no other API is called (docs/assumptions.md, 79).
 
 use aws_sdk_cloudwatch::types::MetricDataQuery;
 use shared::observation::Reading;

@@ -21,7 +21,7 @@ pub use typed::{
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{AlarmName, Colour, RouteArn, ServiceName};
 use crate::scaling::{FindingKind, Level};
@@ -201,11 +201,18 @@ pub struct Scaling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_target: Option<Level>,
     /// Kinds of findings that are meant so and not told.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", deserialize_with = "known")]
     pub ignore: BTreeSet<FindingKind>,
     /// Whether what is safe and can be taken back is put right by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub enforce: bool,
+}
+
+/// Those that this release knows: what a later one ignores it does not find. (flipback.yaml is read with a type of its own, and
+/// refused.)
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<FindingKind>, D::Error> {
+    let all: Vec<serde_json::Value> = Vec::deserialize(from)?;
+    Ok(all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }
 
 impl Alarms {

@@ -261,3 +261,15 @@ fn bakes_are_those_that_are_sent_or_declared_and_ecs_own_where_nothing_is() {
     let sent = Plan::BlueGreen { bake: 7 }.bakes(&json!({ "strategy": "ROLLING" }));
     assert_eq!(sent, [(Share::ALL, mins(7))]);
 }
+
+#[test]
+fn a_kind_that_only_a_later_release_knows_is_not_ignored_and_no_reason_to_stop() {
+    let config = parse(&format!("{}    scaling: {{ ignore: [atMax] }}\n", crate::decide::fixture::NATIVE))
+        .expect("it parses")
+        .remove(0);
+    let mut saved = serde_json::to_value(&config).expect("it is written");
+    saved["scaling"]["ignore"].as_array_mut().expect("a list").push("ofTomorrow".into());
+    assert_eq!(serde_json::from_value::<ServiceConfig>(saved).expect("it is read"), config);
+    let typed = parse(&format!("{}    scaling: {{ ignore: [ofTomorrow] }}\n", crate::decide::fixture::NATIVE));
+    assert!(typed.is_err(), "in flipback.yaml it is a mistake");
+}

@@ -10,6 +10,8 @@ use crate::time::Time;
 pub struct Stop {
     /// When.
     pub at: Time,
+    /// Its task definition's revision, by ARN.
+    pub definition: String,
     /// In ECS's words.
     pub why: String,
     /// It used more memory than it may, and was killed for it.

@@ -82,8 +82,8 @@ impl Finding {
                 "apply the file to the Flipback of that region, or name this region's resources in it".to_owned()
             }
             What::LateHealthy { group, .. } => format!(
-                "aws elbv2 modify-target-group --target-group-arn {group} --health-check-interval-seconds 10 \
-                 --health-check-timeout-seconds 5 --healthy-threshold-count 2 (in force at once, without a deployment)"
+                "aws elbv2 modify-target-group --target-group-arn {group} --healthy-threshold-count 2 (in force at once, without a \
+                 deployment; a shorter interval would also take targets out sooner)"
             ),
             What::FewAddresses { .. } => format!("free some, or add subnets that have more: {}", network()),
             What::OneZone { .. } => {

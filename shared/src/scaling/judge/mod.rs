@@ -111,16 +111,21 @@ pub fn wants_stops(judged: &Judged) -> bool {
 const WANT_STOPS: [FindingKind; 3] =
     [FindingKind::RunningBelowDesired, FindingKind::TasksReplaced, FindingKind::MemoryNearLimit];
 
-/// Tasks that ended lately, where that was read.
-fn stops<'a>(subject: &Subject, sight: &'a Sight, within: Span) -> impl Iterator<Item = &'a Stop> {
+/// Tasks of the revision in force that ended lately, the newest first, where that was read.
+fn stops<'a>(subject: &Subject, counts: &'a Counts, sight: &'a Sight, within: Span) -> impl Iterator<Item = &'a Stop> {
     let all = sight.stops.get(&subject.service).and_then(Reading::known).into_iter().flatten();
-    all.filter(move |stop| sight.at.since(stop.at) <= within)
+    all.filter(move |stop| stop.definition == counts.definition && sight.at.since(stop.at) <= within)
 }
 
-/// ECS's latest word: of a task that ended, or else of the service.
+/// ECS's latest words of the service, and of a task that ended, the newest first.
 fn word(subject: &Subject, counts: &Counts, sight: &Sight, within: Span) -> Option<String> {
-    let event = counts.trouble.as_ref().filter(|(at, _)| sight.at.since(*at) <= within);
-    stops(subject, sight, within).next().map(|stop| stop.why.clone()).or(event.map(|(_, why)| why.clone()))
+    let event = counts.trouble.clone().filter(|(at, _)| sight.at.since(*at) <= within);
+    let ended = stops(subject, counts, sight, within).next();
+    let ended = ended.map(|stop| (stop.at, format!("a task ended: {}", stop.why)));
+    let mut both: Vec<(Time, String)> = event.into_iter().chain(ended).collect();
+    both.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let words: Vec<String> = both.into_iter().map(|(_, words)| words).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 const WANT_ACTIVITIES: [FindingKind; 3] = [FindingKind::AtMax, FindingKind::SlowScaleOut, FindingKind::LongCooldown];
@@ -244,7 +249,7 @@ fn live(config: &ServiceConfig, rolling: bool, subject: &Subject, sight: &Sight,
         (Some(load), Some(counts)) if !busy => {
             let target = sight.targets.get(&subject.service).and_then(Reading::known);
             let policies = sight.policies.get(&subject.service).and_then(Reading::known);
-            let killed = stops(subject, sight, Span::mins(60)).filter(|stop| stop.memory).count();
+            let killed = stops(subject, counts, sight, Span::mins(60)).filter(|stop| stop.memory).count();
             let killed = u32::try_from(killed).unwrap_or(u32::MAX);
             let (found, not_known) =
                 load::judge(load, killed, (counts, past, sight.at), target, policies.map(Vec::as_slice));

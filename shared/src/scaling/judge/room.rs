@@ -35,8 +35,7 @@ pub(super) fn judge<'a>(
     };
     take(FindingKind::LateHealthy, late(counts, sight, &mut room.unread), &mut room);
     let subnets = subnets(counts, sight, &mut room.unread);
-    // What nothing scales stays as it is.
-    let most = target.map(|target| target.map_or(counts.desired, |target| target.max));
+    let most = target.map(|target| most(counts, target.as_ref()));
     let one_zone = match (&subnets, most) {
         (Some(subnets), Some(most)) => one_zone(subnets, most),
         (_, _) => Answer::Unknown,
@@ -51,6 +50,11 @@ pub(super) fn judge<'a>(
     let vcpus = more.map_or(Answer::Unknown, |more| vcpus(counts, more, sight, &mut room.unread));
     take(FindingKind::VcpuQuota, vcpus, &mut room);
     room
+}
+
+/// The most tasks that it may come to: what nothing scales stays as it is.
+fn most(counts: &Counts, target: Option<&ScalingReading>) -> u32 {
+    target.map_or(counts.desired, |target| target.max)
 }
 
 /// By how many tasks it may grow.
@@ -174,8 +178,8 @@ fn may_not_fit(more: u32, quota: &Quota) -> bool {
 /// Whether the size of a service's tasks says more of the account's quota: a call for each of its revisions. Where even the largest
 /// tasks fit, it does not.
 #[must_use]
-pub fn wants_size(counts: &Counts, target: &ScalingReading, vcpus: &Quota) -> bool {
-    let more = growth(counts, target.max);
+pub fn wants_size(counts: &Counts, target: Option<&ScalingReading>, vcpus: &Quota) -> bool {
+    let more = growth(counts, most(counts, target));
     counts.fargate && !counts.deploying && more > 0 && may_not_fit(more, vcpus)
 }
 

@@ -253,7 +253,13 @@ fn what_lasts_gets_worse_after_an_hour_or_a_day() {
 
 #[test]
 fn why_tasks_ended_is_asked_where_that_says_more_and_told() {
-    let stop = |ago: u64, why: &str, memory: bool| Stop { at: NOW.minus(Span::mins(ago)), why: why.to_owned(), memory };
+    let of = |definition: &str, ago: u64, why: &str, memory: bool| Stop {
+        at: NOW.minus(Span::mins(ago)),
+        definition: definition.to_owned(),
+        why: why.to_owned(),
+        memory,
+    };
+    let stop = |ago: u64, why: &str, memory: bool| of("", ago, why, memory);
     let with =
         |stops: Reading<Vec<Stop>>, seen: Sight| Sight { stops: [("shop-api".to_owned(), stops)].into(), ..seen };
     let words = |sight: &Sight, past: &Past| {
@@ -266,7 +272,15 @@ fn why_tasks_ended_is_asked_where_that_says_more_and_told() {
     assert!(wants_stops(&looked(&missing, &none)) && !wants_stops(&looked(&fine, &none)));
     assert!(words(&missing, &none).ends_with("ECS says: unable to place a task"));
     let died = with(Reading::Known(vec![stop(30, "it crashed", false), stop(50, "before", false)]), missing.clone());
-    assert!(words(&died, &none).ends_with("ECS says: it crashed"), "{}", words(&died, &none));
+    let both = "ECS says: unable to place a task; a task ended: it crashed";
+    assert!(words(&died, &none).ends_with(both), "{}", words(&died, &none));
+    let just = with(Reading::Known(vec![stop(1, "it crashed", false)]), missing.clone());
+    assert!(
+        words(&just, &none).ends_with("ECS says: a task ended: it crashed; unable to place a task"),
+        "the newest first"
+    );
+    let before = with(Reading::Known(vec![of("shop:6", 1, "it crashed", false)]), missing.clone());
+    assert!(words(&before, &none).ends_with("ECS says: unable to place a task"), "another revision's");
     for stops in [Reading::Known(vec![stop(31, "long ago", false)]), Reading::Unknown("denied".to_owned())] {
         assert!(words(&with(stops, missing.clone()), &none).ends_with("ECS says: unable to place a task"));
     }
@@ -275,7 +289,7 @@ fn why_tasks_ended_is_asked_where_that_says_more_and_told() {
     let steady = went(&[(90, 4)]);
     assert!(wants_stops(&looked(&replaced, &steady)));
     let why = |ago: u64| words(&with(Reading::Known(vec![stop(ago, "exit code 1", false)]), replaced.clone()), &steady);
-    assert!(why(60).ends_with("ECS says: exit code 1") && !why(61).contains("ECS says"), "{}", why(60));
+    assert!(why(60).ends_with("ECS says: a task ended: exit code 1") && !why(61).contains("ECS says"), "{}", why(60));
     let mut near = sight(counts(4, 4), Some(target(2, 10)));
     near.loads.insert("shop-api".to_owned(), super::load::load(&[40; 15], &[95; 15], &[0; 15]));
     assert!(wants_stops(&looked(&near, &none)));
@@ -284,7 +298,8 @@ fn why_tasks_ended_is_asked_where_that_says_more_and_told() {
         let near = judged.found.iter().find(|one| one.kind() == FindingKind::MemoryNearLimit).expect("it is near");
         (near.severity(), near.to_string())
     };
-    assert_eq!(killed(vec![stop(5, "crash", false), stop(61, "killed", true)]).0, Severity::Warning);
+    let other = of("shop:6", 5, "killed", true);
+    assert_eq!(killed(vec![stop(5, "crash", false), stop(61, "killed", true), other]).0, Severity::Warning);
     let (severity, sentence) = killed(vec![stop(5, "killed", true), stop(60, "killed", true)]);
     assert_eq!(severity, Severity::Critical);
     assert!(sentence.ends_with("95 % of its memory, and 2 were killed for it within the hour"), "{sentence}");

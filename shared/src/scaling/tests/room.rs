@@ -165,6 +165,11 @@ fn the_quota_is_compared_with_what_the_maximum_takes() {
         .insert("shop-api".to_owned(), Reading::Known(Some(Counts { fargate: false, ..placed(counts(4, 4)) })));
     spot.vcpus = Some(Reading::Known(Some(Quota { limit: 0, used: 0 })));
     assert_eq!((told(&spot), silent(&spot, FindingKind::VcpuQuota)), (vec![], false), "it has another quota, or none");
+    let mut alone = roomy(counts(4, 3));
+    alone.targets.insert("shop-api".to_owned(), Reading::Known(None));
+    alone.vcpus = Some(Reading::Known(Some(Quota { limit: 8 * VCPU, used: 8 * VCPU })));
+    alone.sizes = [("shop:7".to_owned(), Reading::Known(256))].into();
+    assert!(told(&alone).contains(&FindingKind::VcpuQuota), "what is wanted is not there");
     let mut unread = roomy(counts(4, 4));
     unread.vcpus = Some(Reading::Unknown("cloudwatch:GetMetricData: AccessDenied".to_owned()));
     assert_eq!((told(&unread), silent(&unread, FindingKind::VcpuQuota)), (vec![FindingKind::Unreadable], true));
@@ -175,7 +180,9 @@ fn the_quota_is_compared_with_what_the_maximum_takes() {
 #[test]
 fn the_size_of_a_task_is_asked_for_where_the_largest_would_not_fit() {
     let quota = |limit: u64| Quota { limit: limit * VCPU, used: 0 };
-    let wants = |counts: &Counts, limit: u64| wants_size(counts, &target(2, 10), &quota(limit));
+    let wants = |counts: &Counts, limit: u64| wants_size(counts, Some(&target(2, 10)), &quota(limit));
+    let alone = |counts: &Counts| wants_size(counts, None, &quota(0));
+    assert!(alone(&placed(counts(4, 3))) && !alone(&placed(counts(4, 4))), "nothing scales it, and one is missing");
     assert!(wants(&placed(counts(4, 4)), 211) && !wants(&placed(counts(4, 4)), 212));
     assert!(!wants(&placed(counts(10, 10)), 0), "it does not grow");
     assert!(!wants(&counts(4, 4), 0), "not on Fargate");
