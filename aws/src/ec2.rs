@@ -14,9 +14,9 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use shared::ports::Clock;
 
-use crate::clients::{Web, WebAnswer};
 use crate::clock::SystemClock;
 use crate::errors::{Failure, Kind, chain};
+use crate::web::{Web, WebAnswer};
 
 /// The API's version (its reference).
 const VERSION: &str = "2016-11-15";
@@ -257,7 +257,7 @@ mod tests {
     async fn it_is_where_the_partition_has_it() {
         let at = async |region: &str, fips: bool, dual_stack: bool, given: Option<&str>| {
             let (given, region) = (given.map(str::to_owned), region.to_owned());
-            let ec2 = Ec2 { web: Web::plain(), given, region, fips, dual_stack, credentials: None };
+            let ec2 = Ec2 { web: Web::new(true), given, region, fips, dual_stack, credentials: None };
             ec2.endpoint().await.unwrap()
         };
         assert_eq!(at("eu-west-1", false, false, None).await, "https://ec2.eu-west-1.amazonaws.com/");

@@ -33,19 +33,22 @@ mod routes;
 mod scaling;
 mod schedules;
 mod services;
+mod sizes;
 mod stopped;
 pub mod store;
 mod targets;
 mod tell;
 mod wakes;
+mod web;
 mod world;
 
-pub use clients::{Clients, Web, WebAnswer};
+pub use clients::Clients;
 pub use clock::SystemClock;
 pub use errors::{During, Failure, Kind};
 pub use store::Table;
 pub use tell::{TellError, Teller};
 pub use wakes::Queues;
+pub use web::{Web, WebAnswer};
 pub use world::World;
 
 /// The SDK's own types, for `flipback check-account`: the one command that makes and removes resources.

@@ -87,7 +87,7 @@ async fn list(
     loop {
         // A round goes on without them rather than not at all. Half of a list would tell of policies that are there as missing.
         if world.pace.late() {
-            return Err(Failure::unreadable(CALL, format!("the account's policies could not be listed in time")));
+            return Err(Failure::unreadable(CALL, "the account's policies could not be listed in time"));
         }
         let request = page(&world.clients.scaling, resource.map(String::as_str), next);
         let ask = async || request.clone().send().await.during(CALL);

@@ -131,7 +131,7 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
     let (alarms, loads, (room, of_room)) = tokio::join!(
         crate::policies::read_alarms(world, &policies.0),
         crate::load::read(world, &wanted, at),
-        crate::room::read(world, &around, known, at)
+        crate::room::read(world, &around, (known.late.clone(), known.vcpus.clone()), at)
     );
     round.calls = counts.1 + targets.1 + policies.1 + scheduled.1 + alarms.1 + loads.1 + of_room;
     let places = wanted.into_iter().map(|one| (one.cluster, one.service));

@@ -33,7 +33,7 @@ async fn list(world: &World, calls: &mut usize) -> Result<Schedules, Failure> {
     let now = SystemClock.now();
     loop {
         if world.pace.late() {
-            let text = format!("the account's scheduled actions could not be listed in time");
+            let text = "the account's scheduled actions could not be listed in time";
             return Err(Failure::unreadable(CALL, text));
         }
         let request = world

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use shared::notice::sns::Publication;
 
-use crate::clients::{Clients, Web, WebAnswer};
+use crate::clients::Clients;
 use crate::clock::monotonic;
 use crate::errors::{During, Failure};
+use crate::web::{Web, WebAnswer};
 
 /// Why something was not told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use crate::clients::Clients;
 use crate::clock::Anchors;
 use crate::pace::Pace;
 use crate::requests::Balancers;
-use crate::room::Sizes;
+use crate::sizes::Sizes;
 
 /// Reads and changes what belongs to a service. It decides nothing. Cheap to clone; clones share what they remember.
 #[derive(Clone, Debug)]

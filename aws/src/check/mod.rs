@@ -10,9 +10,10 @@ use shared::config::{HttpCheck, ServiceConfig};
 use shared::hook::Tried;
 use tokio::time::Instant;
 
-use crate::clients::{Clients, Web};
+use crate::clients::Clients;
 use crate::errors::{During, Failure};
 use crate::native;
+use crate::web::Web;
 use conditions::Conditions;
 
 /// One request may take this long.

@@ -30,7 +30,7 @@ async fn list(world: &World, calls: &mut usize) -> Result<Late, Failure> {
     let (mut found, mut next) = (Late::new(), None);
     loop {
         if world.pace.late() {
-            let text = format!("the account's target groups could not be listed in time");
+            let text = "the account's target groups could not be listed in time";
             return Err(Failure::unreadable(CALL, text));
         }
         let request = world.clients.elb.describe_target_groups().page_size(PAGE).set_marker(next);

@@ -1,7 +1,6 @@
-//! How large a task is: a revision never changes, so each is asked for once in the life of a process.
+//! How large the tasks of a service are, as their definitions say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
 use shared::observation::Reading;
 
@@ -11,35 +10,27 @@ use crate::world::World;
 
 const CALL: &str = "ecs:DescribeTaskDefinition";
 
-/// CPU units of tasks by their definition's revision, as far as they are known.
-#[derive(Debug, Default)]
-pub(crate) struct Sizes(Mutex<BTreeMap<String, u32>>);
-
-impl Sizes {
-    /// The sizes of these revisions; those that are not known yet are asked for, and the calls counted.
-    pub(super) async fn read(
-        &self,
-        world: &World,
-        definitions: &BTreeSet<&String>,
-        calls: &mut usize,
-    ) -> BTreeMap<String, Reading<u32>> {
-        let mut found = BTreeMap::new();
-        for &definition in definitions {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(definition).copied();
-            let reading = match known {
-                Some(units) => Reading::Known(units),
-                None => match one(world, definition, calls).await {
-                    Ok(units) => {
-                        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(definition.clone(), units);
-                        Reading::Known(units)
-                    }
-                    Err(failure) => Reading::Unknown(failure.to_string()),
-                },
-            };
-            found.insert(definition.clone(), reading);
-        }
-        found
+/// The sizes of these revisions; those that are not known yet are asked for, and the calls counted.
+pub(super) async fn read(
+    world: &World,
+    definitions: &BTreeSet<&String>,
+    calls: &mut usize,
+) -> BTreeMap<String, Reading<u32>> {
+    let mut found = BTreeMap::new();
+    for &definition in definitions {
+        let reading = match world.sizes.known(definition) {
+            Some(units) => Reading::Known(units),
+            None => match one(world, definition, calls).await {
+                Ok(units) => {
+                    world.sizes.learn(definition, units);
+                    Reading::Known(units)
+                }
+                Err(failure) => Reading::Unknown(failure.to_string()),
+            },
+        };
+        found.insert(definition.clone(), reading);
     }
+    found
 }
 
 async fn one(world: &World, definition: &str, calls: &mut usize) -> Result<u32, Failure> {
