@@ -246,15 +246,3 @@ fn what_is_left_is_told_with_its_numbers_and_what_to_do() {
     let half = of(What::FewAddresses { subnets, free: 9, full, more: 6 });
     assert!(half.to_string().ends_with("(a, b) have 9 addresses left, b none"), "{half}");
 }
-
-#[test]
-fn a_finding_of_a_later_release_is_left_out_of_what_is_remembered() {
-    let mut memory = Memory::default();
-    let full = judged(&native("{}"), &sight(counts(10, 10), Some(target(2, 10))));
-    memory.note(&full, NOW, APART);
-    let mut saved = serde_json::to_value(&memory).expect("it is written");
-    let mut newer = saved["open"][0].clone();
-    newer["finding"]["what"]["kind"] = "ofTomorrow".into();
-    saved["open"].as_array_mut().expect("a list").push(newer);
-    assert_eq!(serde_json::from_value::<Memory>(saved).expect("it is read"), memory);
-}
