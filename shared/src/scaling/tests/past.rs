@@ -50,3 +50,20 @@ fn a_count_that_goes_up_and_down_again_and_again_is_found_and_a_busy_day_is_not(
     assert_eq!(found(&flaps, 95, 8), [""; 0], "an hour ago");
     assert_eq!(found(&[(0, 4), (5, 6), (10, 8), (15, 10), (20, 12)], 30, 9), [""; 0], "up in steps, and once down");
 }
+
+#[test]
+fn a_count_that_stays_while_others_change_does_not_turn() {
+    let turns = |desired: &[u32]| {
+        let mut past = Past::default();
+        for (minute, desired) in (0..).zip(desired) {
+            // Another number of tasks runs each time.
+            let step = Step { at: NOW.plus(Span::mins(minute)), desired: *desired, running: minute as u32, max: None };
+            past.note(step);
+        }
+        past.turns(NOW.plus(Span::mins(30)), *desired.last().expect("a count")).0
+    };
+    assert_eq!(turns(&[4, 8, 8, 8]), 0, "up, and it stays");
+    assert_eq!(turns(&[8, 4, 4, 4]), 0, "down, and it stays");
+    assert_eq!(turns(&[4, 8, 8, 10]), 0, "up in two steps");
+    assert_eq!(turns(&[4, 8, 8, 6]), 1);
+}
