@@ -180,16 +180,16 @@ pub async fn round(world: &World, table: &Table, services: &[ServiceName], known
         };
         let judge = |sight: &Sight| scaling::judge(&record.config, &record.status, &subjects, sight, &memory.past);
         let mut judged = judge(&sight);
-        if let Some(live) = subjects.iter().find(|subject| subject.role == Role::Live)
-            && !world.pace.late()
+        // What is asked of one service alone.
+        let live = || subjects.iter().find(|subject| subject.role == Role::Live && !world.pace.late());
+        if let Some(live) = live()
             && scaling::wants_activities(&judged, &memory)
         {
             let read = crate::activities::read(world, &resource(&pick(live).1), &mut round.calls).await;
             sight.activities.insert(live.service.clone(), read);
             judged = judge(&sight);
         }
-        if let Some(live) = subjects.iter().find(|subject| subject.role == Role::Live)
-            && !world.pace.late()
+        if let Some(live) = live()
             && scaling::wants_stops(&judged)
         {
             let (cluster, service) = &pick(live).1;

@@ -117,15 +117,20 @@ def _only(node, name, shape):
 
 # ---- XML: result wrapper, lists as members, maps as entries
 
-def _xml(call):
-    shape = call.model.output_shape
+def _root(call):
+    """The root of an answer, and its children by their names."""
     try:
         root = ET.fromstring(call.response.body)
     except ET.ParseError as error:
         raise Unreadable(f"{error} in {call.response.body[:80]!r}") from error
     if _tag(root) != f"{call.operation}Response":
         raise Unreadable(f"the root is {_tag(root)}")
-    children = {_tag(child): child for child in root}
+    return root, {_tag(child): child for child in root}
+
+
+def _xml(call):
+    shape = call.model.output_shape
+    _, children = _root(call)
     if "ResponseMetadata" not in children:
         raise Unreadable("no ResponseMetadata")
     wrapper = shape.serialization.get("resultWrapper") if shape else None
@@ -142,13 +147,9 @@ def _xml(call):
 def _ec2_xml(call):
     """Members under the root itself, beside the request's id."""
     shape = call.model.output_shape
-    try:
-        root = ET.fromstring(call.response.body)
-    except ET.ParseError as error:
-        raise Unreadable(f"{error} in {call.response.body[:80]!r}") from error
-    children = {_tag(child): child for child in root}
-    if _tag(root) != f"{call.operation}Response" or "requestId" not in children:
-        raise Unreadable(f"the root is {_tag(root)} with {sorted(children)}")
+    root, children = _root(call)
+    if "requestId" not in children:
+        raise Unreadable("no requestId")
     root.remove(children["requestId"])
     if shape is None:
         # Operations that have no output answer with a word: EC2 API reference, DeleteSubnet.

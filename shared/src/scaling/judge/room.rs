@@ -105,8 +105,7 @@ fn subnets<'a>(
 }
 
 fn one_zone(subnets: &[(String, Option<&Subnet>)], most: u32) -> Answer {
-    let mut zones: Vec<&String> = subnets.iter().filter_map(|(_, subnet)| Some(&subnet.as_ref()?.zone)).collect();
-    zones.dedup();
+    let zones: Vec<&String> = subnets.iter().filter_map(|(_, subnet)| Some(&subnet.as_ref()?.zone)).collect();
     match zones.as_slice() {
         [zone, rest @ ..] if most > 1 && rest.iter().all(|other| other == zone) => {
             Answer::Found(What::OneZone { zone: (*zone).clone() })
@@ -180,7 +179,7 @@ fn may_not_fit(more: u32, quota: &Quota) -> bool {
 #[must_use]
 pub fn wants_size(counts: &Counts, target: Option<&ScalingReading>, vcpus: &Quota) -> bool {
     let more = growth(counts, most(counts, target));
-    counts.fargate && !counts.deploying && more > 0 && may_not_fit(more, vcpus)
+    counts.fargate && !counts.deploying && may_not_fit(more, vcpus)
 }
 
 fn fits(need: u64, free: u64, what: impl FnOnce() -> What) -> Answer {
